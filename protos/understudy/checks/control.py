@@ -1,0 +1,43 @@
+"""The rules of a control service's file."""
+
+from urllib.parse import urlsplit
+
+from understudy.checks.names import check_choice
+from understudy.checks.numbers import check_positive_duration, check_range
+from understudy.checks.targets import check_listen
+from understudy.checks.violation import Violation, join
+from understudy.v1 import control_pb2
+
+EVENTS = ("phase", "stage", "rollback")
+
+
+def check_control(control: control_pb2.Control, path: str = "") -> list[Violation]:
+    """Everything that is wrong with a control service's configuration."""
+    violations = []
+    for field in ("listen", "http"):
+        if getattr(control, field):
+            violations += check_listen(getattr(control, field), join(path, field))
+    if control.store and not control.store.startswith("sqlite:///"):
+        violations.append(Violation(join(path, "store"), f"must be sqlite:///PATH, got {control.store!r}"))
+    elif control.store == "sqlite:///":
+        violations.append(Violation(join(path, "store"), "must name a file, as sqlite:///understudy.db"))
+    violations += check_range(control.min_acked, 0, 1, join(path, "min_acked"))
+    violations += check_positive_duration(control, "ack_timeout", path)
+    for index, notify in enumerate(control.notify):
+        violations += check_notify(notify, join(path, f"notify[{index}]"))
+    if control.trace_url and "{trace_id}" not in control.trace_url:
+        violations.append(Violation(join(path, "trace_url"), "must have {trace_id} in it"))
+    return violations
+
+
+def check_notify(notify: control_pb2.Notify, path: str) -> list[Violation]:
+    """The rules of a webhook."""
+    violations = []
+    parts = urlsplit(notify.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        violations.append(
+            Violation(join(path, "url"), f"must be an http:// or https:// address, got {notify.url!r}")
+        )
+    for index, event in enumerate(notify.events):
+        violations += check_choice(event or "(empty)", EVENTS, join(path, f"events[{index}]"))
+    return violations

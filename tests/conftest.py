@@ -1,0 +1,8 @@
+"""Every async test runs on uvloop, as the processes do."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
