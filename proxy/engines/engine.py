@@ -1,0 +1,43 @@
+"""The seam between the process and whatever carries its calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.policy.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Whether a variant's target answers; None: not known yet."""
+
+    live: bool | None
+    reason: str = ""
+
+
+class Engine(Protocol):
+    """Carries calls by the table that was applied last."""
+
+    async def start(self, address: str) -> str:
+        """Listen; the address really bound. Raises CannotStart where it cannot be had."""
+        ...
+
+    def apply(self, table: Table) -> None:
+        """Bring a table into force: every call that begins from now on is decided by it."""
+        ...
+
+    def table(self) -> Table | None:
+        """The table in force."""
+        ...
+
+    def liveness(self) -> Mapping[str, Liveness]:
+        """Every variant of the table in force, by name."""
+        ...
+
+    def in_flight(self) -> Mapping[str, int]:
+        """Calls under way, by variant."""
+        ...
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on others' calls, not on this one
+        """Wait for the calls in flight, at most `timeout` seconds, then stop listening and carrying."""
+        ...

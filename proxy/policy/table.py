@@ -1,0 +1,180 @@
+"""The routing table: a snapshot compiled to frozen data, or an error that becomes a NACK.
+
+A call reads the table once and is decided by that one table to its end; a push swaps the reference.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from understudy.checks import Violation
+from understudy.checks.numbers import seconds
+from understudy.checks.service import check_service
+from understudy.checks.targets import parse_target
+from understudy.v1 import discovery_pb2, service_pb2
+
+from proxy.policy.matching import HeaderTest, Match
+from proxy.policy.splitting import Split
+from proxy.policy.sticky import DEFAULT_MAX_BYTES, Sticky
+
+DEFAULT_MIRROR_DEADLINE = 1.0  # seconds
+DEFAULT_MIRROR_IN_FLIGHT = 64
+DEFAULT_MIRROR_BYTES = 64 * 1024 * 1024
+DEFAULT_STICKY_KEY = "x-user-id"
+
+
+class Rejected(Exception):
+    """A snapshot that breaks a rule; nothing of it is used."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__("; ".join(map(str, violations)))
+        self.violations = violations
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One deployed version of the model; `target` is as gRPC takes it."""
+
+    name: str
+    target: str
+    version: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """When two predictions count as equal; no `outputs` means all."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    outputs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A shadow of a route. `share` is 0 to 1, `deadline` in seconds."""
+
+    variant: Variant
+    share: float
+    deadline: float
+    max_in_flight: int
+    max_bytes: int
+    tolerance: Tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which calls, which split, which shadows; `timeout` in seconds."""
+
+    name: str
+    match: Match
+    split: Split[Variant]
+    sticky: Sticky
+    mirrors: tuple[Mirror, ...]
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One service's whole configuration, in force as one."""
+
+    service: str
+    epoch: int
+    version: int
+    variants: Mapping[str, Variant]
+    stable: Variant
+    fallback: Variant
+    routes: tuple[Route, ...]
+    rest: Route  # calls that fit no route
+    latency_bounds: tuple[float, ...]  # seconds, rising
+    snapshot: discovery_pb2.Snapshot
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """(epoch, version), compared lexicographically."""
+        return self.epoch, self.version
+
+
+def compile_snapshot(snapshot: discovery_pb2.Snapshot) -> Table:
+    """The table that a snapshot describes; raises Rejected with every rule it breaks."""
+    service = snapshot.service
+    violations = check_service(service, "service")
+    violations += [
+        Violation(f"latency_bounds[{index}]", "must be longer than 0s")
+        for index, bound in enumerate(snapshot.latency_bounds)
+        if seconds(bound) <= 0
+    ]
+    if violations:
+        raise Rejected(violations)
+    variants = {variant.name: _variant(variant) for variant in service.variants}
+    stable = variants[service.stable or service.variants[0].name]
+    fallback = variants[service.fallback or stable.name]
+    salt = f"{service.name}/{snapshot.rollout}"
+    return Table(
+        service=service.name,
+        epoch=snapshot.epoch,
+        version=snapshot.version,
+        variants=variants,
+        stable=stable,
+        fallback=fallback,
+        routes=tuple(_route(route, variants, salt) for route in service.routes),
+        rest=Route("", Match(), Split.of({fallback: 1.0}, salt), Sticky(), (), None),
+        latency_bounds=tuple(sorted({seconds(bound) for bound in snapshot.latency_bounds})),
+        snapshot=snapshot,
+    )
+
+
+def static_snapshot(service: service_pb2.Service) -> discovery_pb2.Snapshot:
+    """A file's service as a snapshot: older than anything a control service sends."""
+    return discovery_pb2.Snapshot(epoch=0, version=0, service=service)
+
+
+def _variant(variant: service_pb2.Variant) -> Variant:
+    return Variant(variant.name, parse_target(variant.target).text, variant.version, variant.authority)
+
+
+def _route(route: service_pb2.Route, variants: Mapping[str, Variant], salt: str) -> Route:
+    sticky = route.split.sticky
+    weights = {variants[name]: weight for name, weight in route.split.weights.items()}
+    metadata = tuple(key.lower() for key in sticky.metadata)
+    if not metadata and not sticky.payload:
+        metadata = (DEFAULT_STICKY_KEY,)
+    return Route(
+        name=route.name,
+        match=_match(route.match),
+        split=Split.of(weights, sticky.salt or salt),
+        sticky=Sticky(metadata, sticky.payload, sticky.max_bytes or DEFAULT_MAX_BYTES),
+        mirrors=tuple(_mirror(mirror, variants) for mirror in route.mirrors if mirror.percent > 0),
+        timeout=seconds(route.timeout) if route.HasField("timeout") else None,
+    )
+
+
+def _match(match: service_pb2.Match) -> Match:
+    prefixes = tuple(method[:-1] for method in match.methods if method.endswith("*"))
+    exact = frozenset(method for method in match.methods if not method.endswith("*"))
+    return Match(exact, prefixes, tuple(_header(header) for header in match.headers))
+
+
+def _header(header: service_pb2.HeaderMatch) -> HeaderTest:
+    key = header.name.lower()
+    match header.WhichOneof("test"):
+        case "exact":
+            return HeaderTest(key, re.compile(re.escape(header.exact)))
+        case "prefix":
+            return HeaderTest(key, re.compile(re.escape(header.prefix) + ".*", re.DOTALL))
+        case "regex":
+            return HeaderTest(key, re.compile(header.regex))
+        case _:
+            return HeaderTest(key, None, present=header.present)
+
+
+def _mirror(mirror: service_pb2.Mirror, variants: Mapping[str, Variant]) -> Mirror:
+    compare = mirror.compare
+    return Mirror(
+        variant=variants[mirror.variant],
+        share=mirror.percent / 100,
+        deadline=seconds(mirror.deadline) if mirror.HasField("deadline") else DEFAULT_MIRROR_DEADLINE,
+        max_in_flight=mirror.max_in_flight if mirror.HasField("max_in_flight") else DEFAULT_MIRROR_IN_FLIGHT,
+        max_bytes=mirror.max_bytes if mirror.HasField("max_bytes") else DEFAULT_MIRROR_BYTES,
+        tolerance=Tolerance(compare.absolute, compare.relative, frozenset(compare.outputs)),
+    )
