@@ -1,0 +1,38 @@
+"""The whole store, opened and closed as one."""
+
+import asyncio
+
+from control.store.database import Database, open_database
+from control.store.evidence import EvidenceLog
+from control.store.outbox import Outbox
+from control.store.rollouts import Rollouts
+from control.store.services import Services
+
+
+class Store:
+    """Everything that is kept, by what it is of."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.services = Services(database)
+        self.rollouts = Rollouts(database)
+        self.evidence = EvidenceLog(database)
+        self.outbox = Outbox(database)
+
+    def __repr__(self) -> str:
+        return f"<Store {self._database!r}>"
+
+    async def next_epoch(self) -> int:
+        """A number that no start of this store had before."""
+        return await self._database.next_epoch()
+
+    async def close(self) -> None:
+        """Finish what was asked for and give the file free."""
+        await self._database.close()
+
+
+async def open_store(address: str, tasks: asyncio.TaskGroup) -> Store:
+    """The store at a checked `sqlite:///PATH`, at work in a task group; CannotStart says why not."""
+    database = await open_database(address)
+    database.start(tasks)
+    return Store(database)
