@@ -7,6 +7,19 @@ from enum import StrEnum
 from control.rollout.criteria import Criterion
 from control.rollout.histogram import Histogram
 
+DEFAULT_ERROR_CODES = frozenset(
+    {
+        "UNKNOWN",
+        "DEADLINE_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+    }
+)
+DEFAULT_MIN_CALLS = 50
+
 
 class Phase(StrEnum):
     """Where a rollout stands as a whole."""
@@ -39,10 +52,19 @@ class Stage:
     kind: Kind
     percent: float
     mirror_percent: float
-    bake: float
+    bake: float  # 0: ends as soon as its sidecars have ACKed
     max_bake: float
     criteria: tuple[Criterion, ...] = ()
     pause: bool = False  # waits for an operator's promote
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How a rollout wants its copies compared."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +73,46 @@ class Plan:
 
     name: str
     service: str
+    strategy: str  # progressive | canary | shadow | blue_green
     route: str
     stable: str
     candidate: str
     stages: tuple[Stage, ...]
-    promotes: bool  # ends with the candidate as stable; false for `shadow`
-    on_fail: str  # rollback | pause
-    on_inconclusive: str  # hold | pause | rollback
-    gate: str  # threshold
-    min_calls: int
-    error_codes: frozenset[str]
+    promotes: bool = True  # ends with the candidate as stable; false for `shadow`
+    on_fail: str = "rollback"  # rollback | pause
+    on_inconclusive: str = "hold"  # hold | pause | rollback
+    gate: str = "threshold"  # threshold
+    min_calls: int = DEFAULT_MIN_CALLS
+    error_codes: frozenset[str] = DEFAULT_ERROR_CODES
+    compare: Tolerance | None = None  # None: as the route's own mirror to the candidate says
+    mirror_deadline: float | None = None  # seconds; None: as that mirror says
+    keep_old: float | None = None  # seconds the old variant stays configured; None: for good
+
+
+class Cause(StrEnum):
+    """Why a rollout is paused: what a resume must grant anew."""
+
+    OPERATOR = "operator"
+    STAGE = "stage"  # the stage says `pause: true`
+    ACKS = "acks"  # sidecars did not confirm in time
+    FAILED = "failed"  # a criterion failed, and on_fail is pause
+    INCONCLUSIVE = "inconclusive"  # proof was due and missing
+
+
+class Ending(StrEnum):
+    """How a stage ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # an operator went on, or gave up, before it was decided
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnd:
+    """A stage that is over: how it ended, and the seconds it had baked."""
+
+    ending: Ending
+    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +130,9 @@ class State:
     acked: bool = False  # the stage's sidecars have ACKed; its clock runs
     elapsed: float = 0.0
     waited: float = 0.0
+    since: float = 0.0  # `elapsed` when the bake that is judged next began: a resume may grant another
+    cause: Cause | None = None  # while paused
+    ended: tuple[StageEnd, ...] = ()  # stages 0, 1, … that are over; in a final phase the last one too
     ticked_at: float | None = None
 
 
@@ -89,9 +144,15 @@ class ArmEvidence:
     fallbacks: int = 0
     latency: Histogram = field(default_factory=Histogram)
     slow: Mapping[float, int] = field(default_factory=dict)  # latency bound in seconds -> slower calls
-    matched: int = 0
-    mismatched: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)  # mirror outcomes
+
+    @property
+    def matched(self) -> int:
+        return self.outcomes.get("match", 0)
+
+    @property
+    def mismatched(self) -> int:
+        return self.outcomes.get("mismatch", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +167,94 @@ class Observation:
     mirrored: ArmEvidence = field(default_factory=ArmEvidence)  # copies to the candidate
 
 
+class Outcome(StrEnum):
+    """What the evidence says of a criterion."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A criterion judged: the measured value, the bound it is held against, and on how many calls."""
+
+    require: str  # the sentence
+    outcome: Outcome
+    value: float | None  # rates 0 to 1, latencies in seconds; None without data
+    bound: float | None
+    n: int
+    detail: str  # one line
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The control service's own part in a rollout's decisions."""
 
     min_acked: float = 1.0  # share of the connected sidecars, 0 to 1; at least one sidecar always
     ack_timeout: float = 60.0  # seconds
+    longest_tick: float = 60.0  # seconds between two steps that count; what is beyond was no baking
+
+
+class Command(StrEnum):
+    """What an operator may ask of a rollout."""
+
+    PROMOTE = "promote"
+    PROMOTE_FULL = "promote_full"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    RETRY = "retry"
+    UNDO = "undo"
+
+
+class Event(StrEnum):
+    """What a transition is called in the audit and in notifications."""
+
+    STARTED = "started"
+    STAGE = "stage"  # went on to the next stage by itself
+    PROMOTED = "promoted"  # went on because an operator said so
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    ROLLED_BACK = "rolled_back"
+    ABORTED = "aborted"
+    SUCCEEDED = "succeeded"
+    RETRIED = "retried"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class SetTraffic:
+    """Bring the traffic of a stage into force."""
+
+    stage: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Make the candidate stable, with all of the traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Bring the service back into force as it was before the rollout."""
+
+
+Action = SetTraffic | Promote | Restore
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was decided. `event` is None where nothing happened but the clock, or waiting."""
+
+    state: State
+    event: Event | None = None
+    actions: tuple[Action, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()  # of the stage that was current before the step
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A command that this rollout cannot take now, and why."""
+
+    reason: str
