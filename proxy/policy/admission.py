@@ -1,18 +1,20 @@
 """How much is taken on at once: calls, and copies with the bytes they hold."""
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from proxy.policy.table import Mirror
 
 
 class CallLimits:
-    """Counts calls under way and says when there are too many."""
+    """Counts calls under way, and says when there are too many and when there are none left."""
 
     def __init__(self, in_flight: int, in_flight_per_variant: int) -> None:
         self._limit = in_flight
         self._variant_limit = in_flight_per_variant
         self.in_flight = 0
         self.by_variant: dict[str, int] = defaultdict(int)
+        self.on_idle: Callable[[], None] = _nothing
 
     def __repr__(self) -> str:
         return f"<CallLimits {self.in_flight}/{self._limit} {dict(self.by_variant)}>"
@@ -27,6 +29,8 @@ class CallLimits:
     def leave(self) -> None:
         """One call taken on has ended."""
         self.in_flight -= 1
+        if self.in_flight == 0:
+            self.on_idle()
 
     def enter_variant(self, variant: str) -> bool:
         """Send one call to a variant, if there is room; it must then `leave_variant`."""
@@ -80,3 +84,7 @@ class MirrorLimits:
         self._in_flight[key] -= 1
         self._bytes[key] -= size
         self.bytes_held -= size
+
+
+def _nothing() -> None:
+    """Nobody waits for the last call."""

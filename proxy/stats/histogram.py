@@ -9,7 +9,7 @@ Source: OpenTelemetry, "Metrics Data Model", ExponentialHistogram.
 import math
 
 SCALE = 5
-_FACTOR = 2**SCALE
+_FACTOR = 1 << SCALE
 LOWEST = -20 * _FACTOR  # just above 2^-20 s, about a microsecond
 HIGHEST = 12 * _FACTOR - 1  # up to 2^12 s, above an hour
 _SIZE = HIGHEST - LOWEST + 1
@@ -17,7 +17,8 @@ _SIZE = HIGHEST - LOWEST + 1
 
 def bucket_of(seconds: float) -> int:
     """The index of the bucket that holds a positive value."""
-    return min(max(math.ceil(math.log2(seconds) * _FACTOR) - 1, LOWEST), HIGHEST)
+    index = math.ceil(math.log2(seconds) * _FACTOR) - 1
+    return min(max(index, LOWEST), HIGHEST)
 
 
 class Histogram:

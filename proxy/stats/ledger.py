@@ -123,6 +123,7 @@ class Ledger:
         arm = self._window.arms[route, variant, True, table.epoch, table.version]
         arm.codes[code] += 1
         _record_latency(arm, latency, table)
+        self._window.exemplars.offer(route, variant, True, code, latency, trace_id)  # noqa: FBT003
 
     def comparison(
         self, table: Table, route: str, variant: str, found: Comparison, latency: float, trace_id: str

@@ -1,0 +1,57 @@
+# Everything prepares itself: a virtual environment in .venv, pinned by constraints.txt. Nothing global.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+READY := $(VENV)/ready
+PROTO_VENV := .venv-protos
+PROTO_READY := $(PROTO_VENV)/ready
+
+.PHONY: demo test check format protos constraints clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    real models, real traffic, two rollouts (KEEP=1 keeps it running)"
+	@echo "make test    the tests"
+	@echo "make check   linters, types, contracts, generated code"
+	@echo "make protos  generate the code of protos/understudy/v1"
+	@echo "make clean   remove what make made"
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt pip
+	@$(PIP) install -c constraints.txt --editable '.[otlp,demo]' --group dev
+	@touch $@
+
+$(PROTO_READY): protos/requirements.txt
+	@test -x $(PROTO_VENV)/bin/python || $(PYTHON) -m venv $(PROTO_VENV)
+	@$(PROTO_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r protos/requirements.txt
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/understudy demo $(if $(KEEP),--keep) $(if $(ENGINE),--engine $(ENGINE))
+
+test: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -p no:cacheprovider $(ARGS)
+
+check: $(READY) $(PROTO_READY)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@cd protos && ../$(BIN)/buf lint
+	@$(BIN)/python protos/check_generated.py $(PROTO_VENV)/bin/python
+
+format: $(READY)
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+protos: $(PROTO_READY)
+	@PATH=$(CURDIR)/$(PROTO_VENV)/bin:$$PATH $(PROTO_VENV)/bin/python protos/generate.py
+
+constraints: $(READY)
+	@echo '# Versions known to work together; `pip install -c constraints.txt`. Made with `make constraints`.' > constraints.txt
+	@$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^setuptools==' >> constraints.txt
+
+clean:
+	@rm -rf $(VENV) $(PROTO_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

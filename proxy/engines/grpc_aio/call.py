@@ -1,0 +1,212 @@
+"""One call through the sidecar: decided at its beginning, counted at its end."""
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from proxy.engines.grpc_aio import metadata as keys
+from proxy.engines.grpc_aio.failures import ERROR_KEY, Ending
+from proxy.engines.grpc_aio.in_force import InForce
+from proxy.engines.grpc_aio.upstream import Upstream
+from proxy.policy.admission import CallLimits
+from proxy.policy.deadlines import shrink
+from proxy.policy.matching import Metadata, first_fit, values
+from proxy.policy.table import Route, Variant
+from proxy.policy.tickets import Ticket, encode
+from proxy.stats.ledger import Ledger
+from proxy.telemetry.tracing import CallTrace, Tracing
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Refused(Exception):
+    """The sidecar does not carry this call."""
+
+    def __init__(self, code: grpc.StatusCode, details: str, reason: str) -> None:
+        super().__init__(details)
+        self.ending = Ending(code, details, (), reason)
+
+
+@dataclass(slots=True)
+class Call:
+    """What was decided of a call; `timeout` and `started` in seconds."""
+
+    in_force: InForce
+    method: str
+    route: Route
+    intended: Variant
+    variant: Variant
+    upstream: Upstream
+    metadata: Metadata  # as the caller sent it
+    request_id: str
+    hops: int
+    marked: bool  # a copy already: neither mirrored again nor counted
+    trace: CallTrace | None
+    timeout: float | None
+    started: float
+
+    @property
+    def trace_id(self) -> str:
+        """As reports and metrics show it; empty where the call is not traced."""
+        return self.trace.context.trace_id_hex if self.trace else ""
+
+    def forwarded(self) -> list[tuple[str, str | bytes]]:
+        """Metadata for the model server."""
+        traceparent = self.trace.context.traceparent if self.trace else ""
+        return self._forwarded(traceparent, is_mirror=self.marked)
+
+    def mirrored(self, trace: CallTrace | None) -> list[tuple[str, str | bytes]]:
+        """Metadata for a shadow."""
+        return self._forwarded(trace.context.traceparent if trace else "", is_mirror=True)
+
+    def _forwarded(self, traceparent: str, *, is_mirror: bool) -> list[tuple[str, str | bytes]]:
+        return keys.forwarded(
+            self.metadata,
+            request_id=self.request_id,
+            traceparent=traceparent,
+            hops=self.hops + 1,
+            is_mirror=is_mirror,
+        )
+
+    def answered(self, metadata: Metadata) -> list[tuple[str, str | bytes]]:
+        """Initial metadata for the caller (or trailing, where an answer is nothing but trailers)."""
+        now_ms = time.time_ns() // 1_000_000
+        name = self.in_force.table.service
+        ticket = Ticket(name, self.variant.name, self.variant.version, now_ms, secrets.token_hex(8))
+        return keys.answered(
+            metadata,
+            variant=self.variant.name,
+            request_id=self.request_id,
+            ticket=encode(ticket),
+            fallback_from=self.intended.name if self.variant is not self.intended else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Everything a call is decided by, beside the table."""
+
+    in_force: Callable[[], InForce | None]
+    limits: CallLimits
+    ledger: Ledger
+    tracing: Tracing
+    trusted: keys.TrustedPeers
+
+    def open(self, method: str, context: Context, request: bytes | None) -> Call:
+        """Decide a call that `limits` let in; raises Refused. `request` is its first message, if known."""
+        started = time.perf_counter()
+        in_force = self.in_force()
+        if in_force is None:
+            raise Refused(grpc.StatusCode.UNAVAILABLE, "no configuration yet", "no_configuration")
+        metadata: Metadata = tuple(context.invocation_metadata() or ())
+        hops, marked = self._marks(metadata, context)
+        route = first_fit(in_force.table.routes, in_force.table.rest, method, metadata)
+        timeout = shrink(context.time_remaining(), route.timeout)
+        if timeout is not None and timeout <= 0:
+            raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "deadline_exceeded")
+        intended = self._pick(route, method, metadata, request)
+        variant = self._live(in_force, route, intended, counted=not marked)
+        found = values(metadata, keys.REQUEST_ID_KEY)
+        trace = self.tracing.begin(method, metadata)
+        if trace is not None:
+            trace.annotate({"understudy.variant": variant.name, "understudy.route": route.name})
+        return Call(
+            in_force=in_force,
+            method=method,
+            route=route,
+            intended=intended,
+            variant=variant,
+            upstream=in_force.live(variant),
+            metadata=metadata,
+            request_id=found[0] if found else secrets.token_hex(16),
+            hops=hops,
+            marked=marked,
+            trace=trace,
+            timeout=timeout,
+            started=started,
+        )
+
+    def close(self, call: Call, code: str) -> None:
+        """Count a call that ended."""
+        if call.trace is not None:
+            call.trace.end(code)
+        if call.marked:
+            return
+        self.ledger.call(
+            call.in_force.table,
+            call.route.name,
+            call.variant.name,
+            call.method,
+            code,
+            time.perf_counter() - call.started,
+            evidence=call.variant is call.intended,
+            trace_id=call.trace_id,
+        )
+
+    def _marks(self, metadata: Metadata, context: Context) -> tuple[int, bool]:
+        """Hops so far and whether it is a copy: from trusted peers only."""
+        marks = [key for key, _ in metadata if key in (keys.HOPS_KEY, keys.MIRROR_KEY)]
+        if not marks or not self.trusted.includes(context.peer()):
+            return 0, False
+        hops = keys.hops_of(metadata)
+        if hops >= keys.MAX_HOPS:
+            raise Refused(grpc.StatusCode.UNAVAILABLE, "passed too many sidecars: a loop", "loop")
+        return hops, "1" in values(metadata, keys.MIRROR_KEY)
+
+    def _pick(self, route: Route, method: str, metadata: Metadata, request: bytes | None) -> Variant:
+        """The variant by sticky key, else by a draw."""
+        key = route.sticky.from_metadata(metadata)
+        if key is None and request is not None:
+            key = route.sticky.from_payload(method, request)
+            if key is None and route.sticky.is_cut_short(method, request):
+                self.ledger.totals.sticky_key_too_late += 1
+        if key is None:
+            return route.split.by_draw(random.random())  # noqa: S311  # not a secret
+        return route.split.by_key(key)
+
+    def _live(self, in_force: InForce, route: Route, intended: Variant, *, counted: bool) -> Variant:
+        """The variant itself, or the fallback where it has no live address."""
+        fallback = in_force.table.fallback
+        if in_force.live(intended).liveness.live is not False or intended is fallback:
+            return intended
+        if counted:
+            self.ledger.fallback(in_force.table, route.name, intended.name)
+        return fallback
+
+
+async def answer_error(context: Context, ending: Ending, call: Call | None, initial: Metadata) -> None:
+    """Tell the caller how its call ended. Nothing but trailers stays nothing but trailers.
+
+    By setting, never by `context.abort`: grpc.aio's graceful stop does not wait for aborted handlers
+    (https://github.com/grpc/grpc/issues/37239).
+    """
+    trailing = list(ending.trailing)
+    if ending.reason:
+        trailing.append((ERROR_KEY, ending.reason))
+    if initial and call is not None:
+        await context.send_initial_metadata(call.answered(initial))
+    elif call is not None:
+        trailing = call.answered(trailing)
+        if ending.reason:
+            trailing.append((ERROR_KEY, ending.reason))
+    context.set_code(ending.code)
+    context.set_details(ending.details)
+    context.set_trailing_metadata(tuple(trailing))
+
+
+async def refuse(door: Door, context: Context, refused: Refused, call: Call | None) -> None:
+    """Answer a call that no model server sees."""
+    door.ledger.refused(refused.ending.reason)
+    if call is not None:
+        door.close(call, refused.ending.code.name)
+    await answer_error(context, refused.ending, None, ())
+
+
+def overloaded(limit: str) -> Refused:
+    """A limit is reached."""
+    return Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, f"limits.{limit} reached", limit)

@@ -1,0 +1,136 @@
+"""The engine: a server for callers, channels to variants, and the table that is in force."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Mapping
+
+import grpc
+from understudy.serving.failure import CannotStart
+
+from proxy.engines.engine import Liveness
+from proxy.engines.grpc_aio import options
+from proxy.engines.grpc_aio.call import Door
+from proxy.engines.grpc_aio.in_force import InForce, build
+from proxy.engines.grpc_aio.metadata import TrustedPeers
+from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.engines.grpc_aio.streaming import Streaming
+from proxy.engines.grpc_aio.unary import Unary
+from proxy.engines.grpc_aio.upstream import Upstream
+from proxy.policy.admission import CallLimits, MirrorLimits
+from proxy.policy.protocols import is_known_unary
+from proxy.policy.table import Table
+from proxy.stats.ledger import Ledger
+from proxy.telemetry.tracing import Tracing
+
+CHANNEL_GRACE = 30.0
+"""Seconds that calls on a replaced connection may still take."""
+
+MAX_HANDLERS = 1000
+STOP_GRACE = 5.0
+
+
+class GrpcAioEngine:
+    """Carries calls with grpc.aio; its tasks belong to the group it is given."""
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        ledger: Ledger,
+        tracing: Tracing,
+        calls: CallLimits,
+        mirrors: MirrorLimits,
+        trusted: TrustedPeers,
+    ) -> None:
+        self._tasks = tasks
+        self._calls = calls
+        self._in_force: InForce | None = None
+        self._idle = asyncio.Event()
+        calls.on_idle = self._idle.set
+        door = Door(lambda: self._in_force, calls, ledger, tracing, trusted)
+        copies = Mirrors(mirrors, ledger, tasks)
+        self._server = grpc.aio.server(options=options.SERVER)
+        self._server.add_generic_rpc_handlers((_AnyMethod(Unary(door, copies), Streaming(door, copies)),))
+
+    def __repr__(self) -> str:
+        table = self._in_force.table if self._in_force else None
+        return f"<GrpcAioEngine {table.service if table else 'without a table'}, {self._calls}>"
+
+    async def start(self, address: str) -> str:
+        """Listen; see Engine."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise CannotStart(f"listen: {address} cannot be had; is it taken?") from None
+        await self._server.start()
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    def apply(self, table: Table) -> None:
+        """Bring a table into force; connections that it no longer needs close after their calls."""
+        before = self._in_force.upstreams if self._in_force else {}
+        after = build(table, before)
+        for key, upstream in after.upstreams.items():
+            if key not in before:
+                self._tasks.create_task(upstream.watch(), name=f"watch {upstream.target}")
+        self._in_force = after
+        for key, upstream in before.items():
+            if key not in after.upstreams:
+                self._tasks.create_task(upstream.close(CHANNEL_GRACE), name=f"close {upstream.target}")
+
+    def table(self) -> Table | None:
+        """The table in force."""
+        return self._in_force.table if self._in_force else None
+
+    def liveness(self) -> Mapping[str, Liveness]:
+        """Every variant of the table in force, by name."""
+        in_force = self._in_force
+        if in_force is None:
+            return {}
+        return {name: in_force.live(variant).liveness for name, variant in in_force.table.variants.items()}
+
+    def in_flight(self) -> Mapping[str, int]:
+        """Calls under way, by variant."""
+        return dict(self._calls.by_variant)
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on others' calls
+        """Wait for the calls in flight, then stop; see Engine.
+
+        They are counted here and waited for before gRPC's own stop, which can cancel calls that wait to be
+        taken up (https://github.com/grpc/grpc/issues/41785).
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._calls.in_flight:
+                    self._idle.clear()
+                    await self._idle.wait()
+        await self._server.stop(STOP_GRACE)
+        for upstream in self._upstreams():
+            await upstream.close()
+
+    def _upstreams(self) -> list[Upstream]:
+        return list(self._in_force.upstreams.values()) if self._in_force else []
+
+
+class _AnyMethod(grpc.GenericRpcHandler):
+    """Takes every method."""
+
+    def __init__(self, unary: Unary, streaming: Streaming) -> None:
+        self._unary = unary
+        self._streaming = streaming
+        self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+        method = handler_call_details.method
+        handler = self._handlers.get(method)
+        if handler is None:
+            handler = self._handler(method)
+            if len(self._handlers) < MAX_HANDLERS:
+                self._handlers[method] = handler
+        return handler
+
+    def _handler(self, method: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        if is_known_unary(method):
+            return grpc.unary_unary_rpc_method_handler(functools.partial(self._unary.serve, method))
+        return grpc.stream_stream_rpc_method_handler(functools.partial(self._streaming.serve, method))

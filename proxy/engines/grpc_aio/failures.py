@@ -1,0 +1,62 @@
+"""Statuses that gRPC's own client made, told from those a model server sent.
+
+A status of a model server passes untouched. One that the client library made up for a failed connection or
+a reset stream is ours: UNAVAILABLE, with the reason in `x-understudy-error`. grpc.aio tells the two apart
+by nothing but the text, so the texts of gRPC core are listed here.
+"""
+
+from dataclasses import dataclass
+
+import grpc
+
+from proxy.policy.matching import Metadata
+
+ERROR_KEY = "x-understudy-error"
+
+_UNREACHABLE = (
+    "failed to connect to all addresses",
+    "connections to all backends failing",
+    "empty address list",
+    "dns resolution failed",
+    "name resolution failure",
+    "domain name not found",
+)
+_RESET = (
+    "socket closed",
+    "connection reset",
+    "received rst_stream",
+    "stream removed",
+    "goaway",
+    "broken pipe",
+    "transport closed",
+    "endpoint closing",
+    "connection aborted",
+    "recvmsg:",
+    "sendmsg:",
+    "end of tcp stream",
+)
+_LOCAL_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an upstream call ended; `reason` is empty where the model server said so itself."""
+
+    code: grpc.StatusCode
+    details: str
+    trailing: Metadata
+    reason: str = ""
+
+
+def ending_of(code: grpc.StatusCode, details: str | None, trailing: Metadata) -> Ending:
+    """The ending that a caller is told."""
+    text = details or ""
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
+        return Ending(code, text, trailing, "deadline_exceeded")
+    if code in _LOCAL_CODES and not trailing:
+        lowered = text.lower()
+        if any(part in lowered for part in _UNREACHABLE):
+            return Ending(grpc.StatusCode.UNAVAILABLE, "no live upstream", (), "no_live_upstream")
+        if any(part in lowered for part in _RESET):
+            return Ending(grpc.StatusCode.UNAVAILABLE, "upstream reset", (), "upstream_reset")
+    return Ending(code, text, trailing)

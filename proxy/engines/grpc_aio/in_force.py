@@ -1,0 +1,49 @@
+"""A table and its connections, in force as one: what a call reads once at its beginning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.engines.grpc_aio.upstream import UNLIMITED, Upstream
+from proxy.policy.table import Mirror, Table, Variant
+
+Key = tuple[str, str, str, int]
+"""Role (live | mirror), target, authority, largest answer in bytes."""
+
+
+def live_key(variant: Variant) -> Key:
+    """Live calls to a variant share one channel."""
+    return "live", variant.target, variant.authority, UNLIMITED
+
+
+def mirror_key(mirror: Mirror) -> Key:
+    """Copies have a channel of their own, which refuses an answer that the mirror has no room for."""
+    return "mirror", mirror.variant.target, mirror.variant.authority, min(mirror.max_bytes, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Replaced whole by one assignment; never changed."""
+
+    table: Table
+    upstreams: Mapping[Key, Upstream]
+
+    def live(self, variant: Variant) -> Upstream:
+        """Where a variant's calls go."""
+        return self.upstreams[live_key(variant)]
+
+    def mirror(self, mirror: Mirror) -> Upstream:
+        """Where a mirror's copies go."""
+        return self.upstreams[mirror_key(mirror)]
+
+
+def build(table: Table, before: Mapping[Key, Upstream]) -> InForce:
+    """The table with its connections; those that are open already are kept."""
+    upstreams: dict[Key, Upstream] = {}
+    for variant in table.variants.values():
+        key = live_key(variant)
+        upstreams[key] = upstreams.get(key) or before.get(key) or Upstream(variant)
+    for route in table.routes:
+        for mirror in route.mirrors:
+            key = mirror_key(mirror)
+            upstreams[key] = upstreams.get(key) or before.get(key) or Upstream(mirror.variant, key[3])
+    return InForce(table, upstreams)

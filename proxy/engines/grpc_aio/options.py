@@ -1,0 +1,46 @@
+"""Channel and server arguments, each with its reason."""
+
+import json
+
+MAX_METADATA = 64 * 1024
+
+_UNLIMITED = (
+    # The sidecar is never the smaller limit: gRPC's default would refuse messages above 4 MiB.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA),
+)
+
+SERVER: tuple[tuple[str, int | str], ...] = (
+    *_UNLIMITED,
+    # A taken port is an error, not a second listener.
+    ("grpc.so_reuseport", 0),
+    # Callers' keepalive pings are answered, however often; nobody is struck out for them.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ...]:
+    """Arguments of a channel to a model server; `max_receive` in bytes, -1 for no limit."""
+    arguments: list[tuple[str, int | str]] = [
+        *_UNLIMITED,
+        ("grpc.max_receive_message_length", max_receive),
+        # Environment variables for web proxies must never reroute predictions.
+        ("grpc.enable_http_proxy", 0),
+        # A channel has connections of its own: a stalled shadow shares none with its primary.
+        ("grpc.use_local_subchannel_pool", 1),
+        # Nothing is retried behind the caller's back.
+        ("grpc.enable_retries", 0),
+        # A model server that comes back is found within a second; the default backs off to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 1000),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
+        # All addresses of a name are used.
+        ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
+    ]
+    if authority:
+        arguments.append(("grpc.default_authority", authority))
+    return tuple(arguments)

@@ -1,0 +1,156 @@
+"""Calls of any number of messages each way, in either direction at any time.
+
+A call whose single request is followed at once by the caller's half-close is passed on as one: no write can
+then race with an early end, and it can be mirrored. Any other is a stream both ways.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+from grpc.aio import EOF, AioRpcError
+
+from proxy.compare.comparison import Answer
+from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
+from proxy.engines.grpc_aio.failures import ending_of
+from proxy.engines.grpc_aio.messages import Kept, Requests
+from proxy.engines.grpc_aio.metadata import received
+from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.policy.deadlines import code_of_cancellation
+from proxy.policy.table import Table
+
+MAX_STREAMING_METHODS = 1000
+
+Answering = grpc.aio.UnaryStreamCall[bytes, bytes] | grpc.aio.StreamStreamCall[bytes, bytes]
+
+_BROKEN_WRITE = (AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError, grpc.aio.InternalError)
+
+
+class Streaming:
+    """Carries streams; `door` decides them, `mirrors` copies those of a single request."""
+
+    def __init__(self, door: Door, mirrors: Mirrors) -> None:
+        self._door = door
+        self._mirrors = mirrors
+        self._methods: set[str] = set()  # known not to be unary
+
+    async def serve(self, method: str, _requests: AsyncIterator[bytes], context: Context) -> None:
+        """Any number of messages each way."""
+        limits = self._door.limits
+        if not limits.enter():
+            await refuse(self._door, context, overloaded("in_flight"), None)
+            return
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._open_stream(method, context, tasks)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            limits.leave()
+
+    async def _open_stream(self, method: str, context: Context, tasks: asyncio.TaskGroup) -> None:
+        requests = Requests(context, tasks)
+        only, is_single = (None, False) if method in self._methods else await requests.single()
+        in_force = self._door.in_force()
+        if only is None and in_force is not None and _may_need_payload(in_force.table, method):
+            only = await requests.first()
+        try:
+            call = self._door.open(method, context, only)
+        except Refused as refused:
+            requests.stop()
+            await refuse(self._door, context, refused, None)
+            return
+        if not is_single and len(self._methods) < MAX_STREAMING_METHODS:
+            self._methods.add(method)
+        if not self._door.limits.enter_variant(call.variant.name):
+            requests.stop()
+            await refuse(self._door, context, overloaded("in_flight_per_variant"), call)
+            return
+        try:
+            if is_single and only is not None:
+                await self._carry_single(call, only, context)
+            else:
+                await self._carry_stream(call, requests, context, tasks)
+        finally:
+            requests.stop()
+            self._door.limits.leave_variant(call.variant.name)
+
+    async def _carry_single(self, call: Call, request: bytes, context: Context) -> None:
+        """One request; its answers are kept for comparing only where it is mirrored."""
+        upstream = call.upstream.unary_stream(call.method)(
+            request, timeout=call.timeout, metadata=call.forwarded()
+        )
+        copies = self._mirrors.offer(call, request)
+        answer: Answer | None = None
+        kept = Kept(copies)
+        try:
+            code = await self._relay_answers(call, upstream, context, kept)
+            answer = kept.answer(code)
+        finally:
+            self._mirrors.settle(copies, answer)
+
+    async def _carry_stream(
+        self, call: Call, requests: Requests, context: Context, tasks: asyncio.TaskGroup
+    ) -> None:
+        upstream = call.upstream.stream(call.method)(timeout=call.timeout, metadata=call.forwarded())
+        writing = tasks.create_task(_pump(requests, upstream), name="requests")
+        try:
+            await self._relay_answers(call, upstream, context, Kept(()))
+        finally:
+            writing.cancel()
+
+    async def _relay_answers(
+        self,
+        call: Call,
+        upstream: Answering,
+        context: Context,
+        kept: Kept,
+    ) -> str:
+        """Pass on everything that comes back, and the status; returns the status code's name."""
+        code = "CANCELLED"
+        try:
+            initial = received(await upstream.initial_metadata())
+            is_open = bool(initial)
+            if is_open or not upstream.done():
+                await context.send_initial_metadata(call.answered(initial))
+                is_open = True
+            while (message := await _read(upstream)) is not None:
+                kept.add(message)
+                await context.write(message)
+            trailing = received(await upstream.trailing_metadata())
+            ending = ending_of(await upstream.code(), await upstream.details(), trailing)
+            code = ending.code.name
+            await answer_error(context, ending, None if is_open else call, ())
+        except asyncio.CancelledError:
+            upstream.cancel()
+            code = code_of_cancellation(context.time_remaining())
+            raise
+        finally:
+            self._door.close(call, code)
+        return code
+
+
+async def _pump(requests: Requests, upstream: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
+    """The caller's messages to the model server. Who reads the answers owns the status: a write that comes
+    too late ends this, nothing else.
+    """
+    try:
+        while (message := await requests.next()) is not None:
+            await upstream.write(message)
+        await upstream.done_writing()
+    except _BROKEN_WRITE:
+        return
+
+
+async def _read(
+    upstream: Answering,
+) -> bytes | None:
+    try:
+        message = await upstream.read()
+    except AioRpcError:
+        return None
+    return None if message is EOF else message  # type: ignore[return-value]  # EOF's type hides in the stubs
+
+
+def _may_need_payload(table: Table, method: str) -> bool:
+    return any(route.sticky.reads_payload(method) for route in table.routes)

@@ -1,0 +1,65 @@
+"""The hot path: a unary call from the caller to a model server and back, in gRPC's cheapest handlers."""
+
+import asyncio
+
+from grpc.aio import AioRpcError
+
+from proxy.compare.comparison import Answer
+from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
+from proxy.engines.grpc_aio.failures import ending_of
+from proxy.engines.grpc_aio.metadata import received
+from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.policy.deadlines import code_of_cancellation
+
+
+class Unary:
+    """Carries calls of one message each way; `door` decides them, `mirrors` copies them."""
+
+    def __init__(self, door: Door, mirrors: Mirrors) -> None:
+        self._door = door
+        self._mirrors = mirrors
+
+    async def serve(self, method: str, request: bytes, context: Context) -> bytes:
+        """One call."""
+        limits = self._door.limits
+        if not limits.enter():
+            await refuse(self._door, context, overloaded("in_flight"), None)
+            return b""
+        try:
+            call = self._door.open(method, context, request)
+            if not limits.enter_variant(call.variant.name):
+                await refuse(self._door, context, overloaded("in_flight_per_variant"), call)
+                return b""
+            try:
+                return await self._carry(call, request, context)
+            finally:
+                limits.leave_variant(call.variant.name)
+        except Refused as refused:
+            await refuse(self._door, context, refused, None)
+            return b""
+        finally:
+            limits.leave()
+
+    async def _carry(self, call: Call, request: bytes, context: Context) -> bytes:
+        code = "CANCELLED"
+        response = b""
+        answer: Answer | None = None
+        upstream = call.upstream.unary(call.method)(request, timeout=call.timeout, metadata=call.forwarded())
+        copies = self._mirrors.offer(call, request)
+        try:
+            response = await upstream
+            await context.send_initial_metadata(call.answered(received(await upstream.initial_metadata())))
+            context.set_trailing_metadata(tuple(received(await upstream.trailing_metadata())))
+            code, answer = "OK", Answer("OK", (response,))
+        except AioRpcError as error:
+            ending = ending_of(error.code(), error.details(), received(error.trailing_metadata()))
+            code, answer = ending.code.name, Answer(ending.code.name)
+            await answer_error(context, ending, call, received(error.initial_metadata()))
+        except asyncio.CancelledError:
+            upstream.cancel()
+            code = code_of_cancellation(context.time_remaining())
+            raise
+        finally:
+            self._door.close(call, code)
+            self._mirrors.settle(copies, answer)
+        return response

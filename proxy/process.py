@@ -1,0 +1,206 @@
+"""The sidecar as a process: put together, brought up, drained and taken down.
+
+Start: last known good, else the file's service → engine → doors → announced. Stop (SIGTERM, SIGINT or
+/drain): not ready → `drain_delay` → calls in flight end → a last report → exit 0.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+from understudy.serving.announce import announce
+from understudy.serving.failure import CannotStart
+from understudy.serving.http import HttpServer
+
+from proxy.admin import Doors, admin_app, status_app
+from proxy.config.last_known_good import LastKnownGood, Unusable
+from proxy.config.subscription import CHANNEL_OPTIONS, Subscription
+from proxy.engines.engine import Engine
+from proxy.engines.grpc_aio.engine import GrpcAioEngine
+from proxy.engines.grpc_aio.metadata import TrustedPeers
+from proxy.policy.admission import CallLimits, MirrorLimits
+from proxy.policy.table import Rejected, Table, compile_snapshot, static_snapshot
+from proxy.settings import Settings
+from proxy.stats.ledger import Ledger
+from proxy.telemetry.exporting import provider_from
+from proxy.telemetry.metrics import Seen, registry
+from proxy.telemetry.reporter import Reporter
+from proxy.telemetry.tracing import Tracing
+
+_log = logging.getLogger(__name__)
+
+LAST_REPORT = 2.0
+"""Seconds that the last report may hold up the exit."""
+
+
+class Sidecar:
+    """One sidecar, from start to exit."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ledger = Ledger()
+        self._stopping = asyncio.Event()
+        self._applied_at = time.monotonic()
+        self._state = (
+            LastKnownGood(settings.state_dir, settings.subscribe)
+            if settings.state_dir and settings.control
+            else None
+        )
+        self._subscription: Subscription | None = None
+        self._reporter: Reporter | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sidecar {self._settings.node}, stopping={self._stopping.is_set()}>"
+
+    def stop(self) -> None:
+        """Begin to drain; the process ends when that is done."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until told to stop. Raises CannotStart."""
+        tracing = Tracing(self._settings.tracing_ratio, provider_from(os.environ))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._serve(tasks, tracing)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            await asyncio.to_thread(tracing.shutdown)
+
+    async def _serve(self, tasks: asyncio.TaskGroup, tracing: Tracing) -> None:
+        settings = self._settings
+        engine: Engine = GrpcAioEngine(
+            tasks,
+            self._ledger,
+            tracing,
+            CallLimits(settings.in_flight, settings.in_flight_per_variant),
+            MirrorLimits(settings.mirror_bytes),
+            TrustedPeers(settings.trusted_peers),
+        )
+        first = self._first_table()
+        if first is not None:
+            engine.apply(first)
+        doors = Doors(
+            engine, registry(self._ledger, lambda: self._seen(engine)), self._stopping.is_set, self.stop
+        )
+        admin = HttpServer(admin_app(doors), settings.admin)
+        status = HttpServer(status_app(doors), settings.status)
+        listening = {
+            "data": await engine.start(settings.listen),
+            "admin": await _listen("admin", admin, settings.admin, tasks),
+            "status": await _listen("status", status, settings.status, tasks),
+        }
+        async with self._control_service(engine, tasks):
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+            announce(listening)
+            _log.info("listening", extra=listening)
+            await self._stopping.wait()
+            _log.info("draining")
+            await asyncio.sleep(settings.drain_delay)
+            await engine.drain(settings.drain_timeout)
+            await self._last_report()
+        await admin.stop()
+        await status.stop()
+        _log.info("drained")
+
+    @contextlib.asynccontextmanager
+    async def _control_service(self, engine: Engine, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
+        """While inside, follow the control service and report to it, where one is configured."""
+        settings = self._settings
+        if not settings.control:
+            drop = tasks.create_task(self._forget_windows(), name="windows")
+            yield
+            drop.cancel()
+            return
+        boot_id = secrets.token_hex(8)
+        async with grpc.aio.insecure_channel(settings.control, options=CHANNEL_OPTIONS) as channel:
+            self._subscription = Subscription(
+                channel,
+                service=settings.subscribe,
+                node=settings.node,
+                boot_id=boot_id,
+                in_force=engine.table,
+                apply=lambda table: self._apply(engine, table),
+            )
+            self._reporter = Reporter(
+                channel,
+                self._ledger,
+                engine.liveness,
+                node=settings.node,
+                boot_id=boot_id,
+                service=settings.subscribe,
+                interval=settings.report_interval,
+            )
+            following = tasks.create_task(self._subscription.run(), name="subscription")
+            reporting = tasks.create_task(self._reporter.run(), name="reports")
+            yield
+            following.cancel()
+            reporting.cancel()
+
+    def _first_table(self) -> Table | None:
+        """What to begin with: the last known good, else the file's service, else nothing."""
+        if self._state is not None:
+            try:
+                self._state.prepare()
+            except OSError as error:
+                where = self._state.path.parent
+                raise CannotStart(f"state_dir: {where} cannot be written: {error.strerror}") from None
+            try:
+                snapshot = self._state.load()
+                if snapshot is not None:
+                    at = {"epoch": snapshot.epoch, "version": snapshot.version}
+                    _log.info("starting from the last known good snapshot", extra=at)
+                    return compile_snapshot(snapshot)
+            except (Unusable, Rejected) as error:
+                _log.warning("last known good snapshot refused", extra={"reason": str(error)})
+        if self._settings.service is not None:
+            return compile_snapshot(static_snapshot(self._settings.service))
+        return None
+
+    async def _apply(self, engine: Engine, table: Table) -> None:
+        """Bring a table into force, then keep it; a disk that fails is no reason to refuse it."""
+        engine.apply(table)
+        self._applied_at = time.monotonic()
+        if self._state is not None:
+            try:
+                await asyncio.to_thread(self._state.save, table.snapshot)
+            except OSError as error:
+                _log.warning("snapshot not kept", extra={"path": str(self._state.path), "reason": str(error)})
+
+    async def _last_report(self) -> None:
+        if self._reporter is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_REPORT):
+                    await self._reporter.report()  # the pending one, where there is one
+                    await self._reporter.report()
+
+    async def _forget_windows(self) -> None:
+        """Without a control service nobody takes the windows away."""
+        while True:
+            await asyncio.sleep(60)
+            self._ledger.take_window()
+
+    def _seen(self, engine: Engine) -> Seen:
+        subscription = self._subscription
+        return Seen(
+            table=engine.table(),
+            in_flight=engine.in_flight(),
+            config_age=time.monotonic() - self._applied_at if engine.table() else None,
+            config_rejected=subscription.rejected if subscription else 0,
+            control_connected=subscription.connected if subscription else None,
+        )
+
+
+async def _listen(field: str, server: HttpServer, address: str, tasks: asyncio.TaskGroup) -> str:
+    try:
+        return await server.start(tasks)
+    except OSError as error:
+        raise CannotStart(f"{field}: {address} cannot be had: {error.strerror or error}") from None

@@ -1,0 +1,64 @@
+"""A sidecar's file with its defaults filled in: frozen, made once at the edge."""
+
+import pathlib
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+from understudy.checks.numbers import seconds
+from understudy.v1 import service_pb2, sidecar_pb2
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a sidecar process is started with. Times in seconds."""
+
+    listen: str
+    admin: str
+    status: str
+    engine: str
+    control: str
+    subscribe: str
+    state_dir: pathlib.Path | None
+    node: str
+    in_flight: int
+    in_flight_per_variant: int
+    mirror_bytes: int
+    tracing_ratio: float
+    trusted_peers: tuple[str, ...]
+    drain_timeout: float
+    drain_delay: float
+    report_interval: float
+    service: service_pb2.Service | None
+
+
+def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str) -> Settings:
+    """The settings that a checked file means on this host."""
+    limits = sidecar.limits
+    return Settings(
+        listen=sidecar.listen or "0.0.0.0:7070",
+        admin=sidecar.admin or "127.0.0.1:7071",
+        status=sidecar.status or "0.0.0.0:7072",
+        engine=sidecar.engine or "grpc-aio",
+        control=sidecar.control,
+        subscribe=sidecar.subscribe,
+        state_dir=pathlib.Path(sidecar.state_dir) if sidecar.state_dir else None,
+        node=sidecar.node or hostname,
+        in_flight=limits.in_flight if limits.HasField("in_flight") else 1024,
+        in_flight_per_variant=(
+            limits.in_flight_per_variant if limits.HasField("in_flight_per_variant") else 1024
+        ),
+        mirror_bytes=limits.mirror_bytes if limits.HasField("mirror_bytes") else 256 * MIB,
+        tracing_ratio=sidecar.tracing.ratio if sidecar.tracing.HasField("ratio") else 0.01,
+        trusted_peers=tuple(sidecar.trusted_peers),
+        drain_timeout=_seconds(sidecar, "drain_timeout", 30.0),
+        drain_delay=_seconds(sidecar, "drain_delay", 0.0),
+        report_interval=_seconds(sidecar, "report_interval", 1.0),
+        service=sidecar.service if sidecar.HasField("service") else None,
+    )
+
+
+def _seconds(sidecar: sidecar_pb2.Sidecar, field: str, default: float) -> float:
+    value: Duration = getattr(sidecar, field)
+    return seconds(value) if sidecar.HasField(field) else default  # type: ignore[arg-type]  # names of fields

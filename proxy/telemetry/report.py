@@ -1,0 +1,107 @@
+"""A window of the ledger as the message that the control service takes."""
+
+from collections.abc import Mapping
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from understudy.v1 import telemetry_pb2
+
+from proxy.engines.engine import Liveness
+from proxy.stats.exemplars import Exemplar
+from proxy.stats.histogram import SCALE, Histogram
+from proxy.stats.ledger import Arm, ArmKey, Window
+
+
+def build_report(
+    window: Window,
+    liveness: Mapping[str, Liveness],
+    *,
+    node: str,
+    boot_id: str,
+    sequence: int,
+    service: str,
+    start: float,
+    end: float,
+) -> telemetry_pb2.TelemetryReportRequest:
+    """The report of what was seen from `start` to `end` (seconds since 1970)."""
+    at = _timestamp(end)
+    return telemetry_pb2.TelemetryReportRequest(
+        node=node,
+        boot_id=boot_id,
+        sequence=sequence,
+        service=service,
+        window_start=_timestamp(start),
+        window_end=at,
+        evidence=[_evidence(key, arm) for key, arm in window.arms.items()],
+        exemplars=[_exemplar(one, at) for one in window.exemplars.all()],
+        variants=[
+            telemetry_pb2.VariantHealth(variant=name, live=one.live is True, reason=one.reason)
+            for name, one in liveness.items()
+        ],
+    )
+
+
+def _evidence(key: ArmKey, arm: Arm) -> telemetry_pb2.Evidence:
+    route, variant, mirrored, epoch, version = key
+    evidence = telemetry_pb2.Evidence(
+        route=route,
+        variant=variant,
+        mirrored=mirrored,
+        epoch=epoch,
+        version=version,
+        codes=arm.codes,
+        fallbacks=arm.fallbacks,
+        latency=_histogram(arm.latency),
+        slow=[
+            telemetry_pb2.SlowCount(bound=_duration(bound), count=count)
+            for bound, count in sorted(arm.slow.items())
+        ],
+        mirror_outcomes=arm.outcomes,
+    )
+    if mirrored:
+        evidence.comparisons.CopyFrom(
+            telemetry_pb2.Comparisons(
+                matched=arm.matched,
+                mismatched=arm.mismatched,
+                max_absolute=arm.max_absolute,
+                max_relative=arm.max_relative,
+            )
+        )
+    return evidence
+
+
+def _histogram(histogram: Histogram) -> telemetry_pb2.Histogram:
+    offset, counts = histogram.trimmed()
+    return telemetry_pb2.Histogram(
+        scale=SCALE,
+        offset=offset,
+        bucket_counts=counts,
+        zero_count=histogram.zero_count,
+        count=histogram.count,
+        sum=histogram.sum,
+    )
+
+
+def _exemplar(one: Exemplar, at: Timestamp) -> telemetry_pb2.Exemplar:
+    return telemetry_pb2.Exemplar(
+        trace_id=one.trace_id,
+        route=one.route,
+        variant=one.variant,
+        mirrored=one.mirrored,
+        kind=one.kind,
+        code=one.code,
+        latency=_duration(one.latency),
+        time=at,
+    )
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromNanoseconds(int(seconds * 1e9))
+    return stamp
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration
