@@ -193,12 +193,7 @@ def _bound(tokens: list[_Token], end: int, metric: Metric) -> Absolute | OfStabl
     if token.text != "stable":
         return Absolute(_value(token, metric, expected))
     if not may_be_relative:
-        why = (
-            f"stable has no {metric} to compare with"
-            if metric is not Metric.REQUESTS
-            else "a count is no rate"
-        )
-        raise BadCriterion(token.column, f"expected {expected}: {why}")
+        raise BadCriterion(token.column, f"expected {expected}: {metric} cannot be held against stable")
     if not tokens or tokens[0].text not in ("+", "*"):
         return OfStable()
     sign = tokens.pop(0)
