@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 PROTO_VENV := .venv-protos
 PROTO_READY := $(PROTO_VENV)/ready
 
-.PHONY: demo test check format protos constraints clean
+.PHONY: help demo test check format protos constraints bench bench-call clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test    the tests"
 	@echo "make check   linters, types, contracts, generated code"
 	@echo "make protos  generate the code of protos/understudy/v1"
+	@echo "make bench   what a call costs, beside a direct one"
 	@echo "make clean   remove what make made"
 
 $(READY): pyproject.toml constraints.txt
@@ -52,6 +53,11 @@ protos: $(PROTO_READY)
 constraints: $(READY)
 	@echo '# Versions known to work together; `pip install -c constraints.txt`. Made with `make constraints`.' > constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^setuptools==' >> constraints.txt
+
+bench: bench-call
+
+bench-call: $(READY)
+	@$(BIN)/python benchmarks/cost_per_call.py
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
