@@ -10,6 +10,7 @@ from understudy.loading import load_file
 from understudy.loading.units import parse_bytes
 from understudy.v1 import sidecar_pb2
 
+from proxy.cli import drain
 from tests.support.manifests import (
     ROOT,
     Manifest,
@@ -166,6 +167,16 @@ def test_mirrors_and_state_fit_into_the_container(deployment: Manifest, config: 
     assert config.limits.mirror_bytes * 2 <= parse_bytes(container["resources"]["limits"]["memory"] + "B")
     assert "emptyDir" in volumes[mounts[config.state_dir]["name"]]
     assert mounts["/etc/understudy"]["readOnly"] is True
+
+
+@every_sidecar
+def test_the_hook_asks_where_the_sidecar_listens_and_waits_long_enough(
+    config: sidecar_pb2.Sidecar,
+) -> None:
+    defaults = {option.name: option.default for option in drain.params}
+
+    assert defaults["admin"] == config.admin
+    assert defaults["timeout"] >= seconds(config.drain_delay) + seconds(config.drain_timeout)
 
 
 def _port(address: str) -> int:
