@@ -156,6 +156,8 @@ class Ledger:
 
 def _record_latency(arm: Arm, latency: float, table: Table) -> None:
     arm.latency.record(latency)
+    if not arm.slow:
+        arm.slow.update(dict.fromkeys(table.latency_bounds, 0))  # none slower is a count, too
     for bound in table.latency_bounds:
         if latency <= bound:
             break
