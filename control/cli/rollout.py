@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from understudy.loading import load_document
+from understudy.loading import InvalidFile, load_document
 from understudy.v1 import rollouts_pb2
 
 from control.cli.connection import Client
 from control.cli.output import Format, show, show_lines, to_plain, with_client
-from control.cli.render.rollout import is_healthy, render_plan, render_rollout, render_rollouts, title, trace
+from control.cli.render.evidence import trace
+from control.cli.render.rollout import is_healthy, render_plan, render_rollout, render_rollouts, title
 from control.cli.render.transitions import render_explanation, render_history
 from control.cli.watch import watch_lines, watch_messages, watch_screen
+from control.rollout.strategies import check_rollout
 
 
 @click.group()
@@ -28,6 +30,8 @@ def rollout() -> None:
 def start(client: Client, output: Format, path: pathlib.Path) -> None:
     """Start the rollout in FILE (kind: Rollout)."""
     document = load_document(path, "Rollout")
+    if violations := check_rollout(document.message):
+        raise InvalidFile(document.problems(violations))
     request = rollouts_pb2.StartRequest(rollout=document.message)
     _show_brief(output, client.ask(client.rollouts.Start, request, document).rollout)
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from understudy.checks.numbers import seconds
-from understudy.v1 import rollouts_pb2, services_pb2, telemetry_pb2
+from understudy.v1 import rollouts_pb2, services_pb2
 
 from control.cli.render import figures
+from control.cli.render.evidence import arms_table, criteria_table, traces
 from control.cli.render.text import INDENT, bar, indented, pairs, table
 from control.rollout.model import Phase
 
@@ -23,7 +24,7 @@ def render_rollout(status: rollouts_pb2.RolloutStatus, now: float, *, every_stag
     for index, stage in enumerate(status.stages):
         if index == status.stage or (every_stage and stage.state not in NOT_BEGUN):
             lines += indented(_evidence(stage))
-    return lines + indented(_traces(status))
+    return lines + indented(traces(status))
 
 
 def render_rollouts(statuses: Sequence[rollouts_pb2.RolloutStatus], now: float) -> list[str]:
@@ -86,42 +87,6 @@ def title(status: rollouts_pb2.RolloutStatus) -> str:
 def stage_name(status: rollouts_pb2.RolloutStatus, index: int) -> str:
     """The name of a stage; its number where the status does not have it."""
     return status.stages[index].stage.name if index < len(status.stages) else str(index + 1)
-
-
-def criteria_table(criteria: Sequence[rollouts_pb2.CriterionStatus]) -> list[str]:
-    """What the evidence says of each sentence."""
-    rows = [
-        (
-            each.require,
-            each.verdict or "inconclusive",
-            figures.measure(each.require, each.value) if each.HasField("value") else figures.NOT_MEASURED,
-            figures.measure(each.require, each.bound) if each.HasField("bound") else figures.NOT_MEASURED,
-            each.detail,
-        )
-        for each in criteria
-    ]
-    return table(("CRITERION", "VERDICT", "VALUE", "BOUND", "JUDGED ON"), rows) if rows else []
-
-
-def arms_table(arms: Sequence[rollouts_pb2.ArmFigures]) -> list[str]:
-    """What was seen of each arm."""
-    rows = [
-        (
-            f"{arm.variant} (copies)" if arm.mirrored else arm.variant,
-            str(arm.calls),
-            "-" if arm.mirrored else figures.ratio(arm.share) if arm.calls else figures.NOT_MEASURED,
-            f"{arm.errors} ({figures.ratio(arm.errors / arm.calls)})" if arm.calls else figures.NOT_MEASURED,
-            figures.latency(seconds(arm.latency_p50))
-            if arm.HasField("latency_p50")
-            else figures.NOT_MEASURED,
-            figures.latency(seconds(arm.latency_p99))
-            if arm.HasField("latency_p99")
-            else figures.NOT_MEASURED,
-            _matched(arm) if arm.mirrored else "-",
-        )
-        for arm in arms
-    ]
-    return table(("ARM", "CALLS", "SHARE", "ERRORS", "P50", "P99", "MATCHED"), rows) if rows else []
 
 
 def bake(stage: rollouts_pb2.StageStatus) -> str:
@@ -209,39 +174,3 @@ def _evidence(stage: rollouts_pb2.StageStatus) -> list[str]:
     for part in parts:
         lines += indented(part)
     return lines
-
-
-def _matched(arm: rollouts_pb2.ArmFigures) -> str:
-    compared = arm.matched + arm.mismatched
-    return (
-        f"{arm.matched} of {compared} ({figures.ratio(arm.matched / compared)})"
-        if compared
-        else (figures.NOT_MEASURED)
-    )
-
-
-def _traces(status: rollouts_pb2.RolloutStatus) -> list[str]:
-    if not status.exemplars:
-        return []
-    rows = [
-        (
-            each.kind,
-            f"{each.variant} (copy)" if each.mirrored else each.variant,
-            each.code or "-",
-            figures.latency_of(each, "latency"),
-            trace(each, status.trace_url),
-        )
-        for each in status.exemplars
-    ]
-    return [
-        "",
-        "calls worth looking at",
-        *indented(table(("WHY", "VARIANT", "CODE", "LATENCY", "TRACE"), rows)),
-    ]
-
-
-def trace(exemplar: telemetry_pb2.Exemplar, trace_url: str) -> str:
-    """A trace's link where a viewer is known, else its bare id."""
-    if not exemplar.trace_id:
-        return "not traced"
-    return trace_url.replace("{trace_id}", exemplar.trace_id) if trace_url else exemplar.trace_id

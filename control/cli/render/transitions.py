@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from understudy.v1 import rollouts_pb2
 
 from control.cli.render import figures
-from control.cli.render.rollout import arms_table, criteria_table
+from control.cli.render.evidence import arms_table, criteria_table
 from control.cli.render.text import indented, table
 
 _NOTHING = "nothing has happened yet"

@@ -1,0 +1,43 @@
+from control.cli.render.transitions import render_explanation, render_history
+from tests.support.statuses import transitions
+
+STAGES = ["shadow", "canary-5", "full"]
+
+
+def test_history_is_a_row_a_step():
+    lines = render_history(transitions(), STAGES)
+
+    assert lines[2].split() == (
+        [
+            "2",
+            "2026-01-01",
+            "01:00:00Z",
+            "controller",
+            "stage",
+            "Progressing",
+            "shadow",
+            "->",
+            "canary-5",
+            "3.17",
+            "every",
+            "criterion",
+            "passed",
+        ]
+    )
+
+
+def test_an_explanation_carries_what_each_step_was_decided_on():
+    lines = render_explanation(transitions(), STAGES)
+
+    assert "2. 2026-01-01 01:00:00Z  stage, by controller" in lines
+    assert "   Progressing, stage shadow -> canary-5, snapshot 3.17" in lines
+    assert "     match_rate >= 95%  pass     >99.99%  95%    9000 pairs" in lines
+    assert "     v1           9000   100%   0 (0%)  12ms   88ms  -" in lines
+
+
+def test_a_stage_that_the_status_does_not_know_is_its_number():
+    assert "shadow -> 2" in render_history(transitions(), ["shadow"])[2]
+
+
+def test_no_steps_are_said_to_be_none():
+    assert render_history([], []) == render_explanation([], []) == ["nothing has happened yet"]
