@@ -25,9 +25,7 @@ def state_to_json(state: State) -> dict[str, Any]:
 def state_from_json(values: dict[str, Any]) -> State:
     """The state that was written; UnknownFormat where it was not written by this format."""
     if values.get("format") != FORMAT:
-        raise UnknownFormat(
-            f"a rollout's state has format {values.get('format')!r}, this version reads {FORMAT}"
-        )
+        raise UnknownFormat(f"must be a rollout's state of format {FORMAT}, got {values.get('format')!r}")
     return State(
         phase=Phase(values["phase"]),
         reason=values["reason"],
