@@ -128,8 +128,9 @@ def _read(criterion: Criterion, observation: Observation, plan: Plan, arm: Arm) 
 
 
 def _rate(arm: Arm, part: int, whole: int) -> _Reading:
-    return _Reading(arm, part / whole if whole else None, whole)
+    return _Reading(arm, round(part / whole, 12) if whole else None, whole)
 
 
 def _bound_of(bound: OfStable, stable: float) -> float:
-    return stable * bound.factor + bound.margin
+    # Rounded as rates are, so that a value that lies on the bound is on it.
+    return round(stable * bound.factor + bound.margin, 12)
