@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from understudy.checks.targets import parse_target
-from understudy.loading import InvalidFile
 from understudy.v1 import service_pb2, sidecar_pb2
 
 from tests.support.files import check, load
@@ -43,8 +42,7 @@ def test_a_mistake_in_an_embedded_file_would_be_found(tmp_path: pathlib.Path) ->
 
     assert ["service.routes[0].split.weights.v9" in each for each in check(file)] == [True]
     file.write_text(text.replace("drain_delay", "drain_dealy"))
-    with pytest.raises(InvalidFile, match="drain_dealy"):
-        load(file)
+    assert ["drain_dealy" in each for each in check(file)] == [True]
 
 
 @pytest.mark.parametrize(

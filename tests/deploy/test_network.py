@@ -1,9 +1,11 @@
 """Services lead somewhere, and network policies let in whom they should and nobody else."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from control.views import Views
+from control.web.app import build_app
 from tests.support.manifests import Manifest, containers, manifests, only, selects
 
 SIDECAR = {"understudy": "sidecar"}
@@ -83,6 +85,17 @@ def test_a_model_is_for_callers_through_its_sidecars() -> None:
         7072: [{"namespaceSelector": {"matchLabels": MONITORING}}],
         8001: [{"podSelector": {"matchLabels": own_sidecars}}],
     }
+
+
+def test_control_is_probed_where_it_answers() -> None:
+    (container,) = only("Deployment", "understudy-control")["spec"]["template"]["spec"]["containers"]
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    pages = {getattr(route, "path", "") for route in build_app(cast("Views", object())).routes}
+
+    for probe in ("startupProbe", "livenessProbe"):
+        assert ports[container[probe]["httpGet"]["port"]] == 7081
+        assert container[probe]["httpGet"]["path"] in pages
+    assert ports[container["readinessProbe"]["tcpSocket"]["port"]] == 7080
 
 
 def test_control_is_one_process_with_one_database() -> None:

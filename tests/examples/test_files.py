@@ -9,6 +9,7 @@ import sys
 import pytest
 from understudy.checks.numbers import seconds
 
+from control.cli.lint import examine, expand
 from control.rollout.strategies import check_rollout
 from tests.support.files import check, load
 from tests.support.manifests import EXAMPLES
@@ -32,6 +33,13 @@ def test_there_is_one_of_every_kind_and_strategy() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_passes_the_checks(file: pathlib.Path) -> None:
     assert check(file) == []
+
+
+def test_lint_finds_them_all_and_holds_them_together() -> None:
+    findings = examine(expand(EXAMPLES))
+
+    assert set(FILES) <= {each.path for each in findings}
+    assert [each.problems for each in findings if each.problems] == []
 
 
 @pytest.mark.parametrize("file", ROLLOUTS, ids=lambda file: file.stem)

@@ -1,23 +1,11 @@
-"""What `understudy lint` asks of one file, by its kind."""
+"""What `understudy lint` says of one file, and the message in it."""
 
 import pathlib
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from understudy.checks import Violation
-from understudy.checks.control import check_control
-from understudy.checks.service import check_service
-from understudy.checks.sidecar import check_sidecar
 from understudy.loading import load_document
 
-from control.rollout.strategies import check_rollout
-
-CHECKS: dict[str, Callable[[Any], Sequence[Violation]]] = {
-    "Sidecar": check_sidecar,
-    "Control": check_control,
-    "Service": check_service,
-    "Rollout": check_rollout,
-}
+from control.cli.lint import examine
 
 
 def load(path: pathlib.Path) -> Any:
@@ -26,6 +14,6 @@ def load(path: pathlib.Path) -> Any:
 
 
 def check(path: pathlib.Path) -> list[str]:
-    """What is wrong with a file that parses."""
-    document = load_document(path)
-    return document.problems(CHECKS[document.kind](document.message))
+    """What is wrong with a file."""
+    (finding,) = examine([path])
+    return list(finding.problems)
