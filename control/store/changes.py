@@ -12,7 +12,7 @@ from control.store.errors import Conflict
 from control.store.outbox import Letter, post
 from control.store.records import StoredRollout, rollout_from_row, state_values
 from control.store.schema import rollouts, services, stages, transitions
-from control.store.services import forget_switch, put_in_force
+from control.store.services import StoredService, find_service, forget_switch, put_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,16 @@ class Change:
     enters: int | None = None  # the stage whose first snapshot this is
     ends: rollouts_pb2.StageStatus | None = None  # the stage left, as of now
     restarts: bool = False  # forget the stages: they begin again
+    rebase: service_pb2.Service | None = None  # the service before the rollout, taken anew
     letters: Sequence[Letter] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What is there after a transition."""
+
+    rollout: StoredRollout
+    service: StoredService
 
 
 async def find_rollout(connection: AsyncConnection, name: str) -> StoredRollout | None:
@@ -55,12 +64,15 @@ async def require_rollout(connection: AsyncConnection, name: str) -> StoredRollo
     return found
 
 
-async def advance_rollout(connection: AsyncConnection, change: Change) -> StoredRollout:
+async def advance_rollout(connection: AsyncConnection, change: Change) -> Advanced:
+    """Inside a transaction: write all of a transition, if nobody made one since it was decided on."""
     statement = update(rollouts).where(
         rollouts.c.name == change.rollout, rollouts.c.version == change.expected
     )
     ended = change.now if change.state.phase.is_final else None
     values = state_values(change.state) | {"version": change.expected + 1, "ended_at": ended}
+    if change.rebase is not None:
+        values["base"] = change.rebase.SerializeToString(deterministic=True)
     if (await connection.execute(statement.values(values))).rowcount != 1:
         raise Conflict(f"rollout {change.rollout} made another transition meanwhile")
     stored = await require_rollout(connection, change.rollout)
@@ -69,7 +81,10 @@ async def advance_rollout(connection: AsyncConnection, change: Change) -> Stored
     sequence = await _write_transition(connection, change, version)
     for letter in change.letters:
         await post(connection, letter, f"{change.rollout}/{sequence}/{letter.event}", change.now)
-    return stored
+    service = await find_service(connection, stored.service)
+    if service is None:
+        raise AssertionError("a rollout's service is there: a foreign key says so")
+    return Advanced(stored, service)
 
 
 async def _bring_into_force(connection: AsyncConnection, service: str, change: Change) -> int:

@@ -68,14 +68,16 @@ class EvidenceLog:
 
     @transactional
     async def exemplars(
-        self, connection: AsyncConnection, service: str, since: float
+        self, connection: AsyncConnection, service: str, since: float, until: float | None = None
     ) -> list[telemetry_pb2.Exemplar]:
-        """Calls worth looking at that came in since a moment, newest first."""
+        """Calls worth looking at that came in between two moments, newest first."""
         query = (
             select(exemplars.c.message)
             .where(exemplars.c.service == service, exemplars.c.received_at >= since)
             .order_by(exemplars.c.id.desc())
         )
+        if until is not None:
+            query = query.where(exemplars.c.received_at <= until)
         parse = telemetry_pb2.Exemplar.FromString
         return [parse(row.message) for row in await connection.execute(query)]
 

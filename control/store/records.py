@@ -1,13 +1,13 @@
 """A rollout's rows as values, and back."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.engine import Row
 from understudy.v1 import rollout_pb2, rollouts_pb2, service_pb2
 
-from control.rollout.model import Phase, State
+from control.rollout.model import State
+from control.rollout.records import state_from_json, state_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,6 @@ def state_values(state: State) -> dict[str, Any]:
     return {"phase": state.phase, "active": not state.phase.is_final, "state": state_to_json(state)}
 
 
-def state_to_json(state: State) -> dict[str, Any]:
-    return dataclasses.asdict(dataclasses.replace(state, ticked_at=None))
-
-
-def _state_from_json(values: dict[str, Any]) -> State:
-    return State(**values | {"phase": Phase(values["phase"])})
-
-
 def rollout_from_row(row: Row[Any]) -> StoredRollout:
     return StoredRollout(
         number=row.number,
@@ -57,7 +49,7 @@ def rollout_from_row(row: Row[Any]) -> StoredRollout:
         service=row.service,
         message=rollout_pb2.Rollout.FromString(row.message),
         base=service_pb2.Service.FromString(row.base),
-        state=_state_from_json(row.state),
+        state=state_from_json(row.state),
         active=row.active,
         version=row.version,
         started_at=row.started_at,

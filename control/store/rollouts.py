@@ -5,7 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from understudy.v1 import rollout_pb2, rollouts_pb2, service_pb2
 
 from control.rollout.model import State
-from control.store.changes import Change, advance_rollout, find_rollout, require_rollout
+from control.rollout.records import state_to_json
+from control.store.changes import Advanced, Change, advance_rollout, find_rollout, require_rollout
 from control.store.database import Database, transactional
 from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import (
@@ -13,7 +14,6 @@ from control.store.records import (
     StoredStage,
     rollout_from_row,
     stage_from_row,
-    state_to_json,
     state_values,
 )
 from control.store.schema import rollouts, stages, transitions
@@ -58,6 +58,14 @@ class Rollouts:
         return [rollouts_pb2.Transition.FromString(row.message) for row in found]
 
     @transactional
+    async def last_push(self, connection: AsyncConnection, name: str) -> tuple[int, int]:
+        """Epoch and version of the snapshot that was in force after the last step."""
+        query = select(transitions.c.message).where(transitions.c.rollout == name)
+        newest = query.order_by(transitions.c.sequence.desc()).limit(1)
+        step = rollouts_pb2.Transition.FromString((await connection.execute(newest)).scalar_one())
+        return step.epoch, step.version
+
+    @transactional
     async def start(
         self,
         connection: AsyncConnection,
@@ -65,7 +73,7 @@ class Rollouts:
         base: service_pb2.Service,
         base_version: int,
         change: Change,
-    ) -> StoredRollout:
+    ) -> Advanced:
         """Write a new rollout and its first transition, decided on version `base_version` of its service."""
         if await find_rollout(connection, message.name):
             raise NameTaken(f"a rollout called {message.name} is there already")
@@ -83,12 +91,12 @@ class Rollouts:
         return await advance_rollout(connection, change)
 
     @transactional
-    async def advance(self, connection: AsyncConnection, change: Change) -> StoredRollout:
+    async def advance(self, connection: AsyncConnection, change: Change) -> Advanced:
         """Write one transition, if nobody else made one since it was decided on."""
         return await advance_rollout(connection, change)
 
     @transactional
-    async def reopen(self, connection: AsyncConnection, base_version: int, change: Change) -> StoredRollout:
+    async def reopen(self, connection: AsyncConnection, base_version: int, change: Change) -> Advanced:
         """Write the transition that takes an ended rollout up again, if its service is still free."""
         before = await require_rollout(connection, change.rollout)
         await _require_free(connection, before.service, base_version)

@@ -86,8 +86,11 @@ class Services:
         expected: int,
         previous: str,
     ) -> StoredService:
-        """Replace a service by one with its traffic moved, and remember where it was."""
+        """Replace a service by one with its traffic moved, and remember where it was; empty: forget."""
         stored = await _replace(connection, service, now, expected)
+        if not previous:
+            await forget_switch(connection, service.name)
+            return stored
         row = {"previous": previous, "switched_at": now}
         statement = upsert(switches).values(service=service.name, **row)
         await connection.execute(statement.on_conflict_do_update(index_elements=["service"], set_=row))

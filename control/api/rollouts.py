@@ -1,0 +1,92 @@
+"""The `Rollouts` service."""
+
+# ruff: noqa: N802 - the methods are named in the .proto
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from understudy.v1 import rollouts_pb2, rollouts_pb2_grpc
+
+from control.api.errors import refusing
+from control.reconciler import Reconciler
+from control.refusals import NotThere
+from control.rollout.model import Command, Phase
+from control.views import Views
+
+
+class RolloutsApi(rollouts_pb2_grpc.RolloutsServicer):
+    """Says to the reconciler what was asked for, and answers with how the rollout stands then."""
+
+    def __init__(self, reconciler: Reconciler, views: Views) -> None:
+        self._reconciler = reconciler
+        self._views = views
+
+    async def Start(self, request: rollouts_pb2.StartRequest, context: Any) -> rollouts_pb2.StartResponse:
+        async with refusing(context):
+            name = await self._reconciler.start(request.rollout)
+            return rollouts_pb2.StartResponse(rollout=await self._status(name))
+
+    async def Get(
+        self, request: rollouts_pb2.RolloutsGetRequest, context: Any
+    ) -> rollouts_pb2.RolloutsGetResponse:
+        async with refusing(context):
+            return rollouts_pb2.RolloutsGetResponse(rollout=await self._status(request.name))
+
+    async def List(
+        self, request: rollouts_pb2.RolloutsListRequest, context: Any
+    ) -> rollouts_pb2.RolloutsListResponse:
+        async with refusing(context):
+            found = await self._views.rollouts(request.service)
+            return rollouts_pb2.RolloutsListResponse(rollouts=found)
+
+    async def Watch(
+        self, request: rollouts_pb2.WatchRequest, context: Any
+    ) -> AsyncIterator[rollouts_pb2.WatchResponse]:
+        sent = None
+        async for _ in self._views.updates():
+            async with refusing(context):
+                status = await self._status(request.name)
+            if status != sent:
+                yield rollouts_pb2.WatchResponse(rollout=status)
+                sent = status
+            if Phase(status.phase).is_final:
+                return
+
+    async def Promote(
+        self, request: rollouts_pb2.PromoteRequest, context: Any
+    ) -> rollouts_pb2.PromoteResponse:
+        command = Command.PROMOTE_FULL if request.full else Command.PROMOTE
+        return rollouts_pb2.PromoteResponse(rollout=await self._do(request.name, command, context))
+
+    async def Pause(self, request: rollouts_pb2.PauseRequest, context: Any) -> rollouts_pb2.PauseResponse:
+        return rollouts_pb2.PauseResponse(rollout=await self._do(request.name, Command.PAUSE, context))
+
+    async def Resume(self, request: rollouts_pb2.ResumeRequest, context: Any) -> rollouts_pb2.ResumeResponse:
+        return rollouts_pb2.ResumeResponse(rollout=await self._do(request.name, Command.RESUME, context))
+
+    async def Abort(self, request: rollouts_pb2.AbortRequest, context: Any) -> rollouts_pb2.AbortResponse:
+        return rollouts_pb2.AbortResponse(rollout=await self._do(request.name, Command.ABORT, context))
+
+    async def Retry(self, request: rollouts_pb2.RetryRequest, context: Any) -> rollouts_pb2.RetryResponse:
+        return rollouts_pb2.RetryResponse(rollout=await self._do(request.name, Command.RETRY, context))
+
+    async def Undo(self, request: rollouts_pb2.UndoRequest, context: Any) -> rollouts_pb2.UndoResponse:
+        return rollouts_pb2.UndoResponse(rollout=await self._do(request.name, Command.UNDO, context))
+
+    async def Explain(
+        self, request: rollouts_pb2.ExplainRequest, context: Any
+    ) -> rollouts_pb2.ExplainResponse:
+        async with refusing(context):
+            await self._status(request.name)
+            return rollouts_pb2.ExplainResponse(transitions=await self._views.transitions(request.name))
+
+    async def _do(self, name: str, command: Command, context: Any) -> rollouts_pb2.RolloutStatus:
+        async with refusing(context):
+            await self._reconciler.command(name, command)
+            return await self._status(name)
+
+    async def _status(self, name: str) -> rollouts_pb2.RolloutStatus:
+        status = await self._views.rollout(name)
+        if status is None:
+            raise NotThere(f"no rollout is called {name!r}")
+        return status

@@ -1,0 +1,237 @@
+"""One rollout under way: looks at the evidence, has the machine decide, writes and pushes what it decided.
+
+tick ──▶ look (new evidence, who has the snapshot) ──▶ machine ──▶ write (one transaction) ──▶ push, tell
+▲
+command (an operator) ────────────────────────────────────┘    under one lock, each on what the last left
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from understudy.v1 import control_pb2
+
+from control.clock import Clock
+from control.delivery.board import Board
+from control.delivery.fleet import Fleet, Sidecar, Snapshot
+from control.refusals import NotNow
+from control.rollout import machine
+from control.rollout.accumulation import grown
+from control.rollout.evidence import observe
+from control.rollout.model import (
+    Command,
+    Event,
+    Observation,
+    Plan,
+    Refused,
+    Settings,
+    SetTraffic,
+    State,
+    Step,
+)
+from control.rollout.strategies import InvalidRollout, compile_rollout
+from control.rollout.traffic import promoted
+from control.rollout.verdicts import judge_all
+from control.signals import Changes
+from control.status.rollouts import Sight
+from control.store.changes import Advanced, Change
+from control.store.records import StoredRollout
+from control.store.services import StoredService
+from control.store.store import Store
+from control.transitions import Standing, change_of
+
+CONTROLLER = "controller"
+KEEP_CLOCK = 1.0
+"""Seconds of baking that a crash may cost at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What rollouts are carried out with."""
+
+    store: Store
+    board: Board
+    fleet: Fleet
+    clock: Clock
+    settings: Settings
+    notify: Sequence[control_pb2.Notify]
+    visible: Changes  # something that an operator could see is different
+    posted: Changes  # there are webhooks to deliver
+
+
+class Course:
+    """One rollout, from its start (or that of this process) to its end."""
+
+    def __init__(self, stored: StoredRollout, plan: Plan, around: Surroundings) -> None:
+        self.plan = plan
+        self.problem = ""
+        self._stored = stored
+        self._state = stored.state
+        self._around = around
+        self._turn = asyncio.Lock()
+        self._first: Snapshot | None = None
+        self._observation = Observation()
+        self._arrival = 0
+        self._kept_at = around.clock.monotonic()
+
+    def __repr__(self) -> str:
+        return f"<Course {self.plan.name} {self._state.phase} stage {self._state.stage}>"
+
+    @property
+    def name(self) -> str:
+        return self._stored.name
+
+    @property
+    def is_over(self) -> bool:
+        return self._state.phase.is_final
+
+    def standing(self) -> StoredRollout:
+        """As it stands, with the clock of its stage."""
+        return dataclasses.replace(self._stored, state=self._state)
+
+    def sight(self) -> Sight:
+        """What is seen of the current stage, and what that says."""
+        verdicts = judge_all(self.plan, self.plan.stages[self._state.stage], self._observation)
+        return Sight(self._observation, verdicts, self.problem)
+
+    async def start(self, service: StoredService) -> None:
+        """Write a new rollout with its first stage, decided on this version of its service."""
+        step = self._decide()
+        if step.event is None:
+            raise AssertionError("a pending rollout starts")
+        change = self._change(step, step.event, CONTROLLER)
+        store = self._around.store.rollouts
+        message, base = self._stored.message, self._stored.base
+        self._landed(await store.start(message, base, service.version, change), step)
+
+    async def tick(self) -> None:
+        """One look, and what follows from it."""
+        async with self._turn:
+            await self._look()
+            step = self._decide()
+            if step.event is None:
+                await self._keep_clock(step.state)
+            else:
+                change = self._change(step, step.event, CONTROLLER)
+                self._landed(await self._around.store.rollouts.advance(change), step)
+
+    async def command(self, asked: Command) -> None:
+        """What an operator wants; NotNow where the rollout cannot take it."""
+        async with self._turn:
+            await self._look()
+            step = machine.command(self.plan, self._state, asked, self._around.clock.monotonic())
+            if isinstance(step, Refused):
+                raise NotNow(f"rollout {self.name}: {step.reason}")
+            match step.event:
+                case None:
+                    raise AssertionError(f"command {asked} must be a transition")
+                case Event.RETRIED:
+                    await self._retry(step)
+                case Event.UNDONE:
+                    await self._undo(step)
+                case event:
+                    change = self._change(step, event, asked)
+                    self._landed(await self._around.store.rollouts.advance(change), step)
+
+    async def reload(self) -> None:
+        """Go on from what is stored, not from what was thought to be."""
+        async with self._turn:
+            stored = await self._around.store.rollouts.find(self.name)
+            if stored is not None:
+                self._stored, self._state = stored, stored.state
+                self._first, self._observation, self._arrival = None, Observation(), 0
+
+    async def _look(self) -> None:
+        """Read what came in since the last look."""
+        if self._first is None:
+            self._first = await self._first_snapshot()
+        if self._first is None:
+            return
+        rows = await self._around.store.evidence.since(
+            self.plan.service, self.plan.route, first=self._first, after=self._arrival
+        )
+        connected = self._around.fleet.connected(self.plan.service)
+        without = [one for one in connected if not one.runs(self._first, self._around.board.epoch)]
+        latest = observe(
+            self.plan,
+            [row.evidence for row in rows],
+            since=self._first,
+            connected=len(connected),
+            acked=len(connected) - len(without),
+            unconfirmed=tuple(_named(sidecar) for sidecar in without),
+        )
+        self._observation = grown(self._observation, latest)
+        self._arrival = rows[-1].arrival if rows else self._arrival
+
+    async def _first_snapshot(self) -> Snapshot | None:
+        """The one that first carried the current stage; None before there was any."""
+        stages = await self._around.store.rollouts.stages(self.name)
+        current = [stage for stage in stages if stage.stage == self._state.stage]
+        return (current[0].epoch, current[0].version) if current else None
+
+    def _decide(self) -> Step:
+        now = self._around.clock.monotonic()
+        return machine.step(self.plan, self._state, self._observation, self._around.settings, now)
+
+    async def _keep_clock(self, state: State) -> None:
+        """Nothing happened but time; write that down now and then, and anything else at once."""
+        before, self._state = self._state, state
+        is_news = (before.reason, before.acked) != (state.reason, state.acked)
+        now = self._around.clock.monotonic()
+        if is_news or now - self._kept_at >= KEEP_CLOCK:
+            await self._around.store.rollouts.keep_clock(self.name, self._stored.version, state)
+            self._kept_at = now
+            self._around.visible.announce()
+
+    async def _retry(self, step: Step) -> None:
+        """Begin again, on the service as it is now."""
+        service = await self._service()
+        try:
+            plan = compile_rollout(self._stored.message, service.base, self.name)
+        except InvalidRollout as error:
+            raise NotNow(f"rollout {self.name} does not fit the service as it is now: {error}") from None
+        change = self._change(step, Event.RETRIED, Command.RETRY, service)
+        self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
+        self.plan, self._first, self._observation = plan, None, Observation()
+
+    async def _undo(self, step: Step) -> None:
+        """Go back, if nobody changed the service since."""
+        service = await self._service()
+        if service.base != promoted(self._stored.base, self.plan):
+            raise NotNow(f"rollout {self.name}: its service was changed since; apply what you want instead")
+        change = self._change(step, Event.UNDONE, Command.UNDO)
+        self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
+
+    async def _service(self) -> StoredService:
+        service = await self._around.store.services.find(self.plan.service)
+        if service is None:
+            raise AssertionError("a rollout's service is there: a foreign key says so")
+        return service
+
+    def _change(self, step: Step, event: Event, actor: str, service: StoredService | None = None) -> Change:
+        return change_of(
+            Standing(self.standing(), self.plan, self._first, self._observation, self._arrival),
+            step,
+            event,
+            actor=actor,
+            now=self._around.clock.wall(),
+            epoch=self._around.board.epoch,
+            notify=self._around.notify,
+            rebase=service.base if service else None,
+        )
+
+    def _landed(self, advanced: Advanced, step: Step) -> None:
+        """It is on the disk: have it in force, and tell."""
+        around = self._around
+        if any(isinstance(action, SetTraffic) for action in step.actions):
+            self._first, self._observation = (around.board.epoch, advanced.service.version), Observation()
+        self._stored, self._state = advanced.rollout, step.state
+        self._kept_at = around.clock.monotonic()
+        around.board.put_up([advanced.service])
+        around.posted.announce()
+        around.visible.announce()
+
+
+def _named(sidecar: Sidecar) -> str:
+    return f"{sidecar.node} ({sidecar.error})" if sidecar.error else sidecar.node

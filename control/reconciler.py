@@ -1,0 +1,164 @@
+"""Carries rollouts out: one task for each that is under way, each alone in its failures.
+
+begin ──▶ every active rollout of the store ─┐
+start ───────────────────────────────────────┼──▶ follow: tick, tick, … until it is over
+command: retry ──────────────────────────────┘
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from understudy.v1 import rollout_pb2
+
+from control.course import Course, Surroundings
+from control.refusals import AlreadyThere, Invalid, NotNow, NotThere
+from control.rollout.model import Command, Plan, State
+from control.rollout.strategies import check_rollout, compile_rollout
+from control.store.errors import ActiveRollout, Conflict, NameTaken
+from control.store.records import StoredRollout
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """The rollouts under way. `tick` is seconds between two looks at one."""
+
+    def __init__(self, around: Surroundings, tasks: asyncio.TaskGroup, tick: float) -> None:
+        self._around = around
+        self._tasks = tasks
+        self._tick = tick
+        self._courses: dict[str, Course] = {}
+        self._following: dict[str, asyncio.Task[None]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Reconciler {list(self._courses.values())}>"
+
+    async def begin(self) -> None:
+        """Take up every rollout that was under way when the last process ended."""
+        for stored in await self._around.store.rollouts.active():
+            self._follow(self._course(stored))
+
+    async def stop(self) -> None:
+        """Look no more; what was decided is written already."""
+        following = list(self._following.values())
+        for task in following:
+            task.cancel()
+        if following:
+            await asyncio.wait(following)
+
+    def course(self, name: str) -> Course | None:
+        """A rollout under way."""
+        return self._courses.get(name)
+
+    async def start(self, asked: rollout_pb2.Rollout) -> str:
+        """Begin a rollout; its name."""
+        if violations := check_rollout(asked, None, "rollout"):
+            raise Invalid(violations)
+        service = await self._around.store.services.find(asked.service)
+        if service is None:
+            raise NotThere(f"no service is called {asked.service!r}")
+        if violations := check_rollout(asked, service.base, "rollout"):
+            raise Invalid(violations)
+        name = asked.name or await self._next_name(asked)
+        plan = compile_rollout(asked, service.base, name)
+        new = StoredRollout(
+            number=0,
+            name=name,
+            service=plan.service,
+            message=_filled(asked, plan),
+            base=service.base,
+            state=State(),
+            active=True,
+            version=0,
+            started_at=self._around.clock.wall(),
+            ended_at=None,
+        )
+        course = Course(new, plan, self._around)
+        try:
+            await course.start(service)
+        except NameTaken as error:
+            raise AlreadyThere(str(error)) from None
+        except ActiveRollout as error:
+            raise NotNow(f"service {asked.service}: {error}; one rollout at a time") from None
+        self._follow(course)
+        return name
+
+    async def command(self, name: str, asked: Command) -> None:
+        """What an operator wants of a rollout."""
+        course = self._courses.get(name)
+        if course is None:
+            stored = await self._around.store.rollouts.find(name)
+            if stored is None:
+                raise NotThere(f"no rollout is called {name!r}")
+            course = self._course(stored)
+        try:
+            await course.command(asked)
+        except ActiveRollout as error:
+            raise NotNow(f"rollout {name}: {error}; one rollout of a service at a time") from None
+        except Conflict:
+            await course.reload()
+            raise
+        if not course.is_over and name not in self._courses:
+            self._follow(course)
+
+    async def abort_any(self, service: str) -> None:
+        """Abort the rollout of a service, if there is one under way."""
+        for course in list(self._courses.values()):
+            if course.plan.service == service:
+                with contextlib.suppress(NotNow):  # it has just ended by itself
+                    await course.command(Command.ABORT)
+
+    def _course(self, stored: StoredRollout) -> Course:
+        plan = compile_rollout(stored.message, stored.base, stored.name)
+        return Course(stored, plan, self._around)
+
+    def _follow(self, course: Course) -> None:
+        self._courses[course.name] = course
+        task = self._tasks.create_task(self._carry_out(course), name=f"rollout {course.name}")
+        self._following[course.name] = task
+
+    async def _carry_out(self, course: Course) -> None:
+        pause = self._tick
+        while not course.is_over:
+            try:
+                if course.problem:
+                    await course.reload()
+                await course.tick()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other rollouts go on
+                self._note_problem(course, error)
+                pause = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+            else:
+                pause, course.problem = self._tick, ""
+            await asyncio.sleep(pause)
+        del self._courses[course.name], self._following[course.name]
+
+    def _note_problem(self, course: Course, error: Exception) -> None:
+        """Say it once, show it for as long as it lasts."""
+        problem = f"cannot be carried out now: {type(error).__name__}: {error}"
+        if course.problem != problem:
+            logger.error("a rollout is stuck", exc_info=error, extra={"rollout": course.name})
+            course.problem = problem
+            self._around.visible.announce()
+
+    async def _next_name(self, asked: rollout_pb2.Rollout) -> str:
+        taken = {stored.name for stored in await self._around.store.rollouts.every(asked.service)}
+        number = 1
+        while (name := f"{asked.service}-{asked.candidate}-{number}") in taken:
+            number += 1
+        return name
+
+
+def _filled(asked: rollout_pb2.Rollout, plan: Plan) -> rollout_pb2.Rollout:
+    """The rollout with its defaults, so that it means the same in every later version."""
+    filled = rollout_pb2.Rollout()
+    filled.CopyFrom(asked)
+    filled.name, filled.route = plan.name, plan.route
+    filled.on_fail, filled.on_inconclusive = plan.on_fail, plan.on_inconclusive
+    filled.gate, filled.min_calls = plan.gate, plan.min_calls
+    del filled.error_codes[:]
+    filled.error_codes.extend(sorted(plan.error_codes))
+    return filled
