@@ -99,13 +99,13 @@ def _check_error_code(code: str, path: str) -> list[Violation]:
 
 def _check_service(rollout: rollout_pb2.Rollout, service: service_pb2.Service, path: str) -> list[Violation]:
     """What only the service can tell."""
-    if rollout.service != service.name:
+    if rollout.service and rollout.service != service.name:
         text = f"must be the service's name, {service.name!r}, got {rollout.service!r}"
         return [Violation(join(path, "service"), text)]
     names = [variant.name for variant in service.variants]
     stable = stable_of(service)
     violations = []
-    if rollout.candidate not in names:
+    if rollout.candidate and rollout.candidate not in names:
         text = f"no variant is called {rollout.candidate!r}; there are: {', '.join(names)}"
         violations.append(Violation(join(path, "candidate"), text))
     elif rollout.candidate == stable:

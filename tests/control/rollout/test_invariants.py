@@ -1,0 +1,164 @@
+"""Whatever is seen, asked or restarted, in whatever order: what a rollout never does."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from understudy.checks.service import check_service
+
+from control.rollout.machine import command, step
+from control.rollout.model import (
+    Command,
+    Event,
+    Observation,
+    Phase,
+    Plan,
+    Refused,
+    Settings,
+    SetTraffic,
+    State,
+    Step,
+)
+from control.rollout.records import state_from_json, state_to_json
+from control.rollout.traffic import in_force
+from tests.support.rollouts import copies, live, make_plan, make_service, seen
+
+SERVICE = make_service()
+SETTINGS = Settings(min_acked=0.5, ack_timeout=30.0)
+PLANS = [
+    make_plan(),
+    make_plan(on_fail="pause", on_inconclusive="pause"),
+    make_plan(
+        {"percent": 5, "pause": True, "bake": "30s"},
+        {"percent": 50, "bake": "30s"},
+        on_inconclusive="rollback",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Look:
+    observation: Observation
+    after: float
+
+
+@dataclass(frozen=True)
+class Restart:
+    now: float
+
+
+Happening = Look | Restart | Command
+
+arms = st.builds(
+    live, calls=st.sampled_from([0, 30, 1000]), errors=st.just(0), latency=st.sampled_from([0.01, 0.9])
+)
+observations = st.builds(
+    seen,
+    arms,
+    arms,
+    st.builds(copies, match=st.sampled_from([0, 1000]), mismatch=st.sampled_from([0, 20, 500])),
+    connected=st.integers(0, 3),
+    acked=st.integers(0, 3),
+)
+looks = st.builds(Look, observations, st.sampled_from([0.0, 1.0, 10.0, 40.0, 1e7, -1e7]))
+events = st.lists(
+    looks | looks | looks | st.sampled_from(Command) | st.builds(Restart, st.floats(0, 1e6)),
+    min_size=1,
+    max_size=60,
+)
+
+
+def run(plan: Plan, happenings: list[Happening]) -> list[tuple[State, Happening, Step]]:
+    """Every step that was taken, with the state before it and what led to it."""
+    state, now, taken = State(), 0.0, []
+    for happening in happenings:
+        match happening:
+            case Restart():
+                state, now = state_from_json(state_to_json(state)), happening.now
+                found: Step | Refused = Step(state)
+            case Look():
+                now += happening.after
+                found = step(plan, state, happening.observation, SETTINGS, now)
+            case Command():
+                found = command(plan, state, happening, now)
+        if isinstance(found, Step):
+            taken.append((state, happening, found))
+            state = found.state
+    return taken
+
+
+def histories(test: object) -> object:
+    return settings(max_examples=150)(given(st.sampled_from(PLANS), events)(test))
+
+
+@histories
+def test_no_stage_is_skipped_without_a_command(plan: Plan, happenings: list[Happening]) -> None:
+    for before, cause, taken in run(plan, happenings):
+        if not isinstance(cause, Command):
+            assert taken.state.stage in (before.stage, before.stage + 1)
+        if taken.state.phase is Phase.PROGRESSING and taken.state.stage > 0:
+            assert len(taken.state.ended) == taken.state.stage
+
+
+@histories
+def test_a_stage_never_advances_on_no_data(plan: Plan, happenings: list[Happening]) -> None:
+    for before, cause, taken in run(plan, happenings):
+        if taken.event in (Event.STAGE, Event.SUCCEEDED) and isinstance(cause, Look):
+            stage = plan.stages[before.stage]
+            assert taken.state.ended[before.stage].elapsed >= stage.bake
+            if stage.bake:
+                fed = (
+                    cause.observation.candidate.codes
+                    if stage.percent
+                    else cause.observation.mirrored.outcomes
+                )
+                assert sum(fed.values()) >= plan.min_calls
+                assert all(verdict.outcome == "pass" for verdict in taken.verdicts)
+
+
+@histories
+def test_an_end_is_left_by_a_command_only(plan: Plan, happenings: list[Happening]) -> None:
+    for before, cause, taken in run(plan, happenings):
+        if before.phase.is_final and taken.state.phase is not before.phase:
+            assert cause in (Command.RETRY, Command.UNDO)
+        if before.phase.is_final and isinstance(cause, Look):
+            assert (taken.event, taken.actions) == (None, ())
+
+
+@histories
+def test_a_stages_clock_never_runs_back_or_ahead(plan: Plan, happenings: list[Happening]) -> None:
+    for before, cause, taken in run(plan, happenings):
+        if taken.state.stage == before.stage and cause is not Command.RETRY:
+            gained = taken.state.elapsed - before.elapsed
+            allowed = max(0.0, min(cause.after, SETTINGS.longest_tick)) if isinstance(cause, Look) else 0.0
+            assert 0 <= gained <= allowed + 1e-6
+            if not before.acked or before.phase is not Phase.PROGRESSING:
+                assert gained == 0
+
+
+@histories
+def test_traffic_is_divided_and_given_back_whole(plan: Plan, happenings: list[Happening]) -> None:
+    stored = sum(SERVICE.routes[1].split.weights.values())
+    for _, _, taken in run(plan, happenings):
+        service = in_force(SERVICE, plan, taken.state)
+        weights = service.routes[1].split.weights
+        assert check_service(service) == []
+        assert min(weights.values()) >= 0
+        assert sum(weights.values()) == pytest.approx(stored)
+        if taken.state.phase in (Phase.PENDING, Phase.ROLLED_BACK, Phase.ABORTED):
+            assert service == SERVICE
+
+
+@histories
+def test_traffic_moves_only_where_an_event_says_so(plan: Plan, happenings: list[Happening]) -> None:
+    for before, _, taken in run(plan, happenings):
+        if in_force(SERVICE, plan, before) != in_force(SERVICE, plan, taken.state):
+            assert taken.event is not None
+            assert taken.actions
+        for action in taken.actions:
+            if isinstance(action, SetTraffic):
+                assert action.stage == taken.state.stage
+        assert (taken.event is None) == (
+            before.phase is taken.state.phase and before.stage == taken.state.stage
+        )
