@@ -38,7 +38,13 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module, attribute = VERBS[cmd_name][0].split(":")
-        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+        try:
+            return cast("click.Command", getattr(importlib.import_module(module), attribute))
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing not in ("examples", "sklearn"):
+                raise
+            raise CannotStart(f"{cmd_name} needs a checkout and scikit-learn: run make {cmd_name}") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Help without loading a single verb."""
