@@ -22,7 +22,7 @@ from control.rollout.model import (
 )
 from control.rollout.records import state_from_json, state_to_json
 from control.rollout.traffic import in_force
-from tests.support.rollouts import copies, live, make_plan, make_service, seen
+from tests.support.rollouts import NOTHING, WELL, copies, live, make_plan, make_service, seen
 
 SERVICE = make_service()
 SETTINGS = Settings(min_acked=0.5, ack_timeout=30.0)
@@ -50,23 +50,28 @@ class Restart:
 
 Happening = Look | Restart | Command
 
-arms = st.builds(
-    live, calls=st.sampled_from([0, 30, 1000]), errors=st.just(0), latency=st.sampled_from([0.01, 0.9])
+SLOW = seen(live(), live(latency=0.9), copies(match=500, mismatch=500))
+FEW = seen(live(30), live(30), copies(30))
+LEFT = seen(live(), live(), copies(), connected=3, acked=0)
+OBSERVATIONS = [WELL] * 8 + [SLOW, FEW, LEFT, NOTHING, seen(connected=0, acked=0)]
+looks = st.builds(
+    Look, st.sampled_from(OBSERVATIONS), st.sampled_from([10.0] * 6 + [0.0, 1.0, 40.0, 1e7, -1e7])
 )
-observations = st.builds(
-    seen,
-    arms,
-    arms,
-    st.builds(copies, match=st.sampled_from([0, 1000]), mismatch=st.sampled_from([0, 20, 500])),
-    connected=st.integers(0, 3),
-    acked=st.integers(0, 3),
-)
-looks = st.builds(Look, observations, st.sampled_from([0.0, 1.0, 10.0, 40.0, 1e7, -1e7]))
-events = st.lists(
-    looks | looks | looks | st.sampled_from(Command) | st.builds(Restart, st.floats(0, 1e6)),
-    min_size=1,
-    max_size=60,
-)
+restarts = st.builds(Restart, st.floats(0, 1e6))
+
+
+def kind_of(draw: int) -> st.SearchStrategy[Happening]:
+    """Most of a rollout's life is looks; the shares decide how far the histories get."""
+    match draw:
+        case 0:
+            return st.sampled_from(Command)
+        case 1:
+            return restarts
+        case _:
+            return looks
+
+
+histories_of = st.lists(st.integers(0, 19).flatmap(kind_of), min_size=10, max_size=80)
 
 
 def run(plan: Plan, happenings: list[Happening]) -> list[tuple[State, Happening, Step]]:
@@ -89,7 +94,7 @@ def run(plan: Plan, happenings: list[Happening]) -> list[tuple[State, Happening,
 
 
 def histories(test: object) -> object:
-    return settings(max_examples=150)(given(st.sampled_from(PLANS), events)(test))
+    return settings(max_examples=150)(given(st.sampled_from(PLANS), histories_of)(test))
 
 
 @histories
