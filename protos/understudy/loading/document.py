@@ -40,7 +40,7 @@ class Document:
 
     def problems(self, violations: Sequence[Violation]) -> list[str]:
         """Violations of the message as lines that name the file, the line and the field."""
-        return [f"{self.path}:{self._line(found.field)}: {found}" for found in violations]
+        return [f"{self.path}:{self._line(found.field)}: {_one_line(str(found))}" for found in violations]
 
     def _line(self, path: str) -> int:
         """The line of a field, or of the nearest thing around it that the file has."""
@@ -59,7 +59,7 @@ def load_document(path: pathlib.Path, *kinds: str) -> Document:
     reader = Reader()
     reader.read_message(root, message, "", skip="kind")
     if reader.problems:
-        raise InvalidFile([f"{path}:{line}: {text}" for line, text in sorted(reader.problems)])
+        raise InvalidFile([f"{path}:{line}: {_one_line(text)}" for line, text in sorted(reader.problems)])
     return Document(path, kind, message, reader.lines)
 
 
@@ -90,7 +90,7 @@ def _parse(path: pathlib.Path) -> MappingNode:
         raise InvalidFile([f"{path}: is not UTF-8 text"]) from None
     except NotYaml as error:
         where = f"{path}:{error.line}" if error.line else f"{path}"
-        raise InvalidFile([f"{where}: does not parse: {error}"]) from None
+        raise InvalidFile([f"{where}: does not parse: {_one_line(str(error))}"]) from None
     if not isinstance(root, MappingNode):
         raise InvalidFile([f"{path}: must be a mapping that begins with kind: {' | '.join(KINDS)}"])
     return root
@@ -105,3 +105,8 @@ def _kind(path: pathlib.Path, root: MappingNode, kinds: Sequence[str]) -> str:
             got = repr(value.value) if isinstance(value, ScalarNode) else "something else"
             raise InvalidFile([f"{path}:{value.start_mark.line + 1}: kind: must be {wanted}, got {got}"])
     raise InvalidFile([f"{path}:1: kind: is required: {wanted}"])
+
+
+def _one_line(text: str) -> str:
+    """What a file's own words (a key, say) must not do to the lines of its problems."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

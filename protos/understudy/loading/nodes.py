@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterator
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -13,7 +14,13 @@ MAX_BYTES = 1024 * 1024
 
 MAX_DEPTH = 64
 _TAG = "tag:yaml.org,2002:"
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_KNOWN_TAGS = {
+    _TAG + name
+    for name in ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "value", "merge")
+}
+"""YAML 1.2's core, and three that ruamel finds by itself and that are plain text in YAML 1.2."""
+_INTEGER = re.compile(r"[+-]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 Scalar = str | int | float | bool | None
 
@@ -37,8 +44,8 @@ def compose(text: str) -> Node | None:
         raise NotYaml(f"holds a character that YAML does not allow: {error.reason}") from None
     except (YAMLError, ValueError, AttributeError, RecursionError) as error:
         raise NotYaml(f"{type(error).__name__}: nested too deeply, or not YAML") from None
-    if root is not None and _is_too_deep(root):
-        raise NotYaml(f"is nested deeper than {MAX_DEPTH} levels")
+    if root is not None:
+        _check(root)
     return root  # type: ignore[no-any-return]  # ruamel leaves compose untyped
 
 
@@ -79,7 +86,7 @@ def scalar(node: ScalarNode) -> Scalar:
     if tag == "null":
         return None
     if tag == "bool":
-        return text.lower() == "true"
+        return _truth(text)
     if tag == "int":
         return _integer(text)
     if tag == "float":
@@ -87,10 +94,23 @@ def scalar(node: ScalarNode) -> Scalar:
     return text
 
 
+def _truth(text: str) -> Scalar:
+    """Text where only YAML 1.1 would see a truth value: `yes`, `off`."""
+    match text.lower():
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            return text
+
+
 def _integer(text: str) -> Scalar:
+    if _INTEGER.fullmatch(text) is None:
+        return text  # 1_000 and 0b11 are numbers in YAML 1.1 only
     try:
-        return int(text, 0) if text[:2].lower() in ("0x", "0o") else int(text)
-    except ValueError:
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+    except ValueError:  # more digits than int() takes
         return text
 
 
@@ -102,14 +122,22 @@ def _float(text: str) -> Scalar:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
-def _is_too_deep(root: Node) -> bool:
-    """Also true of a tree that aliases make endless."""
+def _check(root: Node) -> None:
+    """Refuse what is nested too deeply (aliases can make it endless), and tags of the user's own."""
+    for depth, level in enumerate(_levels(root)):
+        if depth == MAX_DEPTH:
+            raise NotYaml(f"is nested deeper than {MAX_DEPTH} levels")
+        for node in level:
+            if node.tag not in _KNOWN_TAGS:
+                raise NotYaml(f"tag {str(node.tag)!r} is not understood; leave it out", line(node))
+
+
+def _levels(root: Node) -> Iterator[list[Node]]:
+    """The nodes by their depth, one that aliases repeat once per depth."""
     level = [root]
-    for _ in range(MAX_DEPTH):
+    while level:
+        yield level
         level = list({id(child): child for node in level for child in _children(node)}.values())
-        if not level:
-            return False
-    return True
 
 
 def _children(node: Node) -> list[Node]:

@@ -115,7 +115,7 @@ class Reader:
         for key, value in self._entries(node, path):
 
             def keep(read: Any, key: str = key) -> None:
-                values[key] = read
+                values[_encodable(key)] = read
 
             self._read_scalar(value, value_field, join(path, key), keep)
 
@@ -152,7 +152,7 @@ def _convert(node: Node, field: FieldDescriptor) -> Any:
     value = scalar(node) if isinstance(node, ScalarNode) else None
     unit = field.GetOptions().Extensions[units_pb2.unit]
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and isinstance(value, str):
-        return value
+        return _encodable(value)
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL and isinstance(value, bool):
         return value
     if field.cpp_type in _INTEGERS:
@@ -171,6 +171,14 @@ def _convert(node: Node, field: FieldDescriptor) -> Any:
         else ""
     )
     raise ValueError(f"must be {_wanted(field)}, got {kind_of(node)}{hint}")
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be Unicode text, without half a surrogate pair") from None
+    return text
 
 
 def _convert_float(node: Node, value: Any, unit: int, field: FieldDescriptor) -> float:

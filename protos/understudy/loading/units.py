@@ -2,13 +2,15 @@
 
 import math
 import re
+from fractions import Fraction
 
-_DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)(ms|us|s|m|h|d)")
+_DURATION = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)(ms|us|s|m|h|d)")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s?([KMGT]i?)?B?")
+_BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]i?)?B?")
 _POWERS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _POWERS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s?%")
+_PERCENT = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?) ?%")
+_LONGEST = 40  # characters of a number of bytes
 MAX_SECONDS = 315_576_000_000.0
 """What google.protobuf.Duration holds: about ten thousand years."""
 
@@ -38,8 +40,8 @@ def format_duration(seconds: float) -> str:
 def parse_bytes(text: str) -> int:
     """Bytes, from `1048576`, `1024KiB`, `1MiB`, `1MB`."""
     match = _BYTES.fullmatch(text)
-    size = float(match[1]) * _POWERS[match[2] or ""] if match else math.nan
-    if not size.is_integer() or size >= 2**64:
+    size = Fraction(match[1]) * _POWERS[match[2] or ""] if match and len(text) <= _LONGEST else None
+    if size is None or size.denominator != 1 or size >= 2**64:
         raise ValueError(f"must be a number of bytes such as 64MiB or 1048576, got {text!r}")
     return int(size)
 
@@ -47,6 +49,7 @@ def parse_bytes(text: str) -> int:
 def parse_percent(text: str) -> float:
     """The number in front of `%`."""
     match = _PERCENT.fullmatch(text)
-    if match is None:
+    number = float(match[1]) if match else math.nan
+    if not math.isfinite(number):
         raise ValueError(f"must be a number or a percentage such as 5%, got {text!r}")
-    return float(match[1])
+    return number
