@@ -63,7 +63,9 @@ async def _play(folder: pathlib.Path, engine: str, stop: asyncio.Event, *, keep:
                 _say_what_to_try(told)
                 await stop.wait()
         except (Died, TimeoutError) as error:
-            click.echo(f"the demo failed: {error or 'it took too long'}", err=True)
+            click.echo(
+                f"the demo failed: {error if isinstance(error, Died) else 'it took too long'}", err=True
+            )
             return 1
     say("stopped every process and removed every file")
     return 0 if held else 1
@@ -71,7 +73,8 @@ async def _play(folder: pathlib.Path, engine: str, stop: asyncio.Event, *, keep:
 
 async def _prove(told: Told, record: pathlib.Path) -> bool:
     """Print what happened and whether it held."""
-    records = [Record(**json.loads(line)) for line in record.read_text().splitlines()]
+    text = await asyncio.to_thread(record.read_text)
+    records = [Record(**json.loads(line)) for line in text.splitlines()]
     served = {name: await _served(target) for name, target in told.targets.items()}
     live = {name: sum(not mirrored for _, _, mirrored in calls) for name, calls in served.items()}
     copies = sum(mirrored for calls in served.values() for _, _, mirrored in calls)

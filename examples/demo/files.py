@@ -40,10 +40,10 @@ min_calls: 20
 compare: {outputs: [label]}
 progressive:
   stages:
-    - {name: shadow, mirror_percent: 100, bake: 9s, require: ["match_rate >= 80%"]}
-    - {name: canary-5, percent: 5, bake: 9s, require: ["error_rate <= 1%", "latency_p99 < 500ms"]}
-    - {name: canary-25, percent: 25, bake: 9s, require: ["error_rate <= stable + 1%", "latency_p99 < 500ms"]}
-    - {name: canary-50, percent: 50, bake: 9s, require: ["error_rate <= stable + 1%", "latency_p99 < 500ms"]}
+    - {name: shadow, mirror_percent: 100, bake: 11s, require: ["match_rate >= 80%"]}
+    - {name: canary-5, percent: 5, bake: 11s, require: ["error_rate <= 1%", "latency_p99 < 500ms"]}
+    - {name: canary-25, percent: 25, bake: 11s, require: ["error_rate <= stable + 1%", "latency_p99 < 500ms"]}
+    - {name: canary-50, percent: 50, bake: 11s, require: ["error_rate <= stable + 1%", "latency_p99 < 500ms"]}
     - {name: full, percent: 100, bake: 4s, require: ["error_rate <= 1%"]}
 """
 
@@ -59,9 +59,9 @@ progressive:
     - name: canary-10
       percent: 10
       mirror_percent: 50
-      bake: 9s
+      bake: 11s
       require: ["error_rate <= 1%", "latency_p50 < 50ms", "match_rate >= 80%"]
-    - {name: canary-50, percent: 50, bake: 9s, require: ["error_rate <= 1%"]}
+    - {name: canary-50, percent: 50, bake: 11s, require: ["error_rate <= 1%"]}
     - {name: full, percent: 100}
 """
 

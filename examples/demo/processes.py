@@ -5,6 +5,7 @@ import contextlib
 import json
 import pathlib
 import sys
+from typing import Self
 
 GRACE = 10.0
 UNDERSTUDY = (sys.executable, "-c", "from understudy.cli import main; main()")
@@ -24,7 +25,7 @@ class Processes:
     def __repr__(self) -> str:
         return f"<Processes {', '.join(self._running)}>"
 
-    async def __aenter__(self) -> "Processes":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -62,7 +62,7 @@ def share_of(one: Slice, records: Sequence[Record]) -> Share:
 
 
 def binomial_range(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int]:
-    """The smallest and largest count that n draws of probability p give, but for 1 - confidence of the time."""
+    """The smallest and largest count that n draws of probability p give, within `confidence`."""
     tail = (1 - confidence) / 2
     below = 0.0
     low = high = 0

@@ -65,9 +65,13 @@ class Story:
         """Three model servers, the control service, one sidecar."""
         self._say("training three classifiers of handwritten digits, one model server each …")
         names = ("v1", "v2", "v3")
-        doors = await asyncio.gather(*(self._start_model(name) for name in names))
         told = self.told
-        told.targets = dict(zip(names, doors, strict=True))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                models = {name: tasks.create_task(self._start_model(name), name=name) for name in names}
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        told.targets = {name: model.result() for name, model in models.items()}
         control = await self._processes.start(
             "control",
             *UNDERSTUDY,

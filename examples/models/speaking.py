@@ -75,7 +75,7 @@ def v2_about(model: Model) -> dict[str, Callable[[], Any]]:
     tensors["outputs"].append(("probabilities", "FP64", [1, 10]))
     described = {
         side: [
-            MESSAGES["TensorMetadata"](name=name, datatype=kind, shape=shape) for name, kind, shape in all_
+            MESSAGES["TensorMetadata"](name=name, datatype=kind, shape=shape) for name, kind, shape in ones
         ]
         for side, ones in tensors.items()
     }
