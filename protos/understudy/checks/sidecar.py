@@ -17,7 +17,7 @@ def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violatio
     violations = []
     for field in ("listen", "admin", "status"):
         if getattr(sidecar, field):
-            violations += check_listen(getattr(sidecar, field), join(path, field))
+            violations += check_listen(getattr(sidecar, field), join(path, field), unix=field == "listen")
     violations += check_choice(sidecar.engine, ENGINES, join(path, "engine"))
     violations += _check_source(sidecar, path)
     violations += _check_limits(sidecar, path)

@@ -60,15 +60,17 @@ def check_target(text: str, path: str) -> list[Violation]:
     return []
 
 
-def check_listen(text: str, path: str) -> list[Violation]:
-    """An address to listen on: `host:port` or `unix:/path`; port 0 lets the system choose."""
+def check_listen(text: str, path: str, *, unix: bool = False) -> list[Violation]:
+    """An address to listen on: `host:port`, or `unix:/path` for those that can; port 0 is any."""
     try:
         target = parse_target(text)
     except ValueError as error:
         return [Violation(path, f"{error}, got {text!r}")]
-    if text.startswith(("dns:", "ipv4:", "ipv6:")):
-        return [Violation(path, f"must be host:port or unix:/path, got {text!r}")]
-    return [] if target.scheme in ("dns", "unix") else [Violation(path, "must be host:port or unix:/path")]
+    is_unix = unix and target.scheme == "unix"
+    is_host = target.scheme == "dns" and not text.startswith("dns:")
+    if is_unix or is_host:
+        return []
+    return [Violation(path, f"must be host:port{' or unix:/path' if unix else ''}, got {text!r}")]
 
 
 def _parse_unix(rest: str) -> Target:
