@@ -10,8 +10,8 @@ Source: protobuf documentation, "Encoding".
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MAX_FIELDS = 100_000
-"""Fields walked over on one level; a message of more has no key for us."""
+MAX_FIELDS = 10_000
+"""Fields walked over in one search, a few milliseconds; a message of more has no key for us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class Entry:
 Path = tuple[int | Entry, ...]
 """Field numbers from the outermost message to a string or bytes field."""
 
+Span = tuple[int, int]
+"""Where a field's content begins and ends in the message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -36,64 +39,79 @@ class Found:
 
 def find(message: bytes, path: Path, limit: int) -> Found | None:
     """The content of the field at `path` within the message's first `limit` bytes; the last one wins."""
-    span = (0, len(message))
-    for step in path:
-        number = step.field if isinstance(step, Entry) else step
-        found: tuple[int, int] | None = None
-        for field, start, end in _fields(message, *span, limit):
-            if field == number:
-                inner = (
-                    _value_of(message, start, end, step.key, limit)
-                    if isinstance(step, Entry)
-                    else (start, end)
-                )
-                found = inner or found
-        if found is None:
-            return None
-        span = found
-    start, end = span
-    return Found(message[start:end], end) if end <= limit else None
+    walk = _Walk(message, limit)
+    span = walk.last((0, len(message)), path)
+    if span is None or span[1] > limit or walk.fields_left < 0:
+        return None
+    return Found(message[slice(*span)], span[1])
 
 
-def _value_of(message: bytes, start: int, end: int, key: bytes, limit: int) -> tuple[int, int] | None:
-    """The span of a map entry's value (field 2), where its key (field 1) is `key`."""
-    matches = key == b""
-    value = None
-    for field, inner_start, inner_end in _fields(message, start, end, limit):
-        if field == 1:
-            matches = message[inner_start:inner_end] == key
-        elif field == 2:
-            value = (inner_start, inner_end)
-    return value if matches else None
+class _Walk:
+    """One search through one message."""
 
+    __slots__ = ("_limit", "_message", "fields_left")
 
-def _fields(message: bytes, start: int, end: int, limit: int) -> Iterator[tuple[int, int, int]]:
-    """(field number, start, end) of each length-delimited field that begins below `limit`."""
-    position = start
-    stop = min(end, limit)
-    for _ in range(MAX_FIELDS):
-        if position >= stop:
-            return
-        tag, position = _varint(message, position, end)
-        if position < 0:
-            return
-        match tag & 7:
-            case 0:
-                _, position = _varint(message, position, end)
-            case 1:
-                position += 8
-            case 2:
-                length, position = _varint(message, position, end)
-                if position < 0 or length > end - position:
-                    return
-                yield tag >> 3, position, position + length
-                position += length
-            case 5:
-                position += 4
-            case _:
+    def __init__(self, message: bytes, limit: int) -> None:
+        self._message = message
+        self._limit = limit
+        self.fields_left = MAX_FIELDS
+
+    def last(self, span: Span, path: Path) -> Span | None:
+        """Where the field at `path` stands, by a parser's rules for what comes more than once.
+
+        The parts of a message add up; a map's entry replaces the one of the same key.
+        """
+        if not path:
+            return span
+        step, rest = path[0], path[1:]
+        found: Span | None = None
+        for field, start, end in self._fields(span):
+            if isinstance(step, int):
+                if field == step:
+                    found = self.last((start, end), rest) or found
+            elif field == step.field:
+                value = self._value_of((start, end), step.key)
+                found = self.last(value, rest) if value else found
+        return found
+
+    def _value_of(self, entry: Span, key: bytes) -> Span | None:
+        """The span of a map entry's value (field 2), where its key (field 1) is `key`."""
+        matches = key == b""
+        value = (entry[1], entry[1])
+        for field, start, end in self._fields(entry):
+            if field == 1:
+                matches = self._message[start:end] == key
+            elif field == 2:
+                value = (start, end)
+        return value if matches else None
+
+    def _fields(self, span: Span) -> Iterator[tuple[int, int, int]]:
+        """(field number, start, end) of each length-delimited field that begins below the limit."""
+        message = self._message
+        position, end = span
+        stop = min(end, self._limit)
+        while position < stop and self.fields_left >= 0:
+            self.fields_left -= 1
+            tag, position = _varint(message, position, end)
+            if position < 0:
                 return
-        if position < 0 or position > end:
-            return
+            match tag & 7:
+                case 0:
+                    _, position = _varint(message, position, end)
+                case 1:
+                    position += 8
+                case 2:
+                    length, position = _varint(message, position, end)
+                    if position < 0 or length > end - position:
+                        return
+                    yield tag >> 3, position, position + length
+                    position += length
+                case 5:
+                    position += 4
+                case _:
+                    return
+            if position < 0 or position > end:
+                return
 
 
 def _varint(message: bytes, position: int, end: int) -> tuple[int, int]:
