@@ -1,7 +1,8 @@
 """Named arrays, and when two sets of them agree.
 
 Outputs are matched by name, in any order. Numbers agree when `|a - b| <= absolute + relative * |primary|`;
-NaN agrees with NaN and an infinity with the same infinity. Text and bytes agree when they are equal.
+NaN agrees with NaN and an infinity with the same infinity only. Text, bytes and truth values agree when they
+are equal.
 """
 
 from collections.abc import Mapping
@@ -55,10 +56,11 @@ def _compare_output(
     if primary.datatype != shadow.datatype:
         reason = f"type {primary.datatype} against {shadow.datatype}"
         return Comparison(matches=False, output=name, reason=reason)
-    if isinstance(primary.values, list) or isinstance(shadow.values, list):
-        same = primary.values == shadow.values
-        return Comparison(same, output="" if same else name, reason="" if same else "values differ")
-    return _compare_numbers(name, primary.values, shadow.values, tolerance)
+    a, b = primary.values, shadow.values
+    if not isinstance(a, list) and not isinstance(b, list) and a.dtype.kind != "b":
+        return _compare_numbers(name, a, b, tolerance)
+    same = a == b if isinstance(a, list) or isinstance(b, list) else bool(np.array_equal(a, b))
+    return Comparison(same, output="" if same else name, reason="" if same else "values differ")
 
 
 def _compare_numbers(
@@ -70,16 +72,20 @@ def _compare_numbers(
     a = primary.astype(np.float64)
     b = shadow.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        difference = np.abs(a - b)
+        difference = _distance(primary, shadow) if primary.dtype.kind in "iu" else np.abs(a - b)
         bound = tolerance.absolute + tolerance.relative * np.abs(a)
-        agrees = (difference <= bound) | (a == b) | (np.isnan(a) & np.isnan(b))
         finite = np.isfinite(difference)
+        agrees = (finite & (difference <= bound)) | (primary == shadow) | (np.isnan(a) & np.isnan(b))
         absolute = float(np.max(difference, where=finite, initial=0.0))
         relative = float(np.max(difference / np.abs(a), where=finite & (a != 0), initial=0.0))
-    if primary.dtype.kind in "iu" and not (tolerance.absolute or tolerance.relative):
-        agrees = primary == shadow  # exact beyond 2^53, where doubles are not
     wrong = int(np.count_nonzero(~agrees))
     if wrong == 0:
         return Comparison(True, max_absolute=absolute, max_relative=relative)  # noqa: FBT003
     reason = f"{wrong} of {primary.size} values differ beyond the tolerance"
     return Comparison(False, name, reason, absolute, relative)  # noqa: FBT003
+
+
+def _distance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """|a - b| of whole numbers, exact up to its own rounding: beyond 2^53 doubles are not."""
+    modulo, other = a.astype(np.uint64), b.astype(np.uint64)
+    return np.where(a < b, other - modulo, modulo - other).astype(np.float64)

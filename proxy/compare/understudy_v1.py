@@ -7,6 +7,8 @@ from understudy.v1 import prediction_pb2
 from proxy.compare.comparison import Undecodable
 from proxy.compare.tensors import Prediction, Tensor
 
+_VALUES = ("doubles", "floats", "ints", "bools", "strings", "bytes")
+
 
 def decode(message: bytes) -> Prediction:
     """The outputs of a serialised PredictResponse, by name."""
@@ -14,11 +16,16 @@ def decode(message: bytes) -> Prediction:
         response = prediction_pb2.PredictResponse.FromString(message)
     except DecodeError as error:
         raise Undecodable(str(error)) from None
-    return {tensor.name: _tensor(tensor) for tensor in response.outputs}
+    named = {tensor.name: _tensor(tensor) for tensor in response.outputs}
+    if len(named) != len(response.outputs):
+        raise Undecodable("two outputs of one name")
+    return named
 
 
 def _tensor(tensor: prediction_pb2.Tensor) -> Tensor:
     shape = tuple(tensor.shape)
+    if sum(bool(getattr(tensor, field)) for field in _VALUES) > 1:
+        raise Undecodable(f"values of several types in output {tensor.name!r}")
     if tensor.doubles:
         return Tensor("double", shape, np.array(tensor.doubles, np.float64))
     if tensor.floats:

@@ -34,6 +34,7 @@ _RAW = {
 _CONTENTS = {"BOOL": 1, "INT8": 2, "INT16": 2, "INT32": 2, "INT64": 3, "UINT8": 4, "UINT16": 4, "UINT32": 4}
 _CONTENTS |= {"UINT64": 5, "FP32": 6, "FP64": 7, "BYTES": 8}
 _FIXED = {6: "<f4", 7: "<f8"}
+_INTEGERS = {1: np.bool_, 5: np.uint64}
 
 Field = tuple[int, int, int | bytes]
 """Field number, wire type, and its varint or its bytes."""
@@ -51,7 +52,10 @@ def decode(message: bytes) -> Prediction:
                 raw.append(value)
     if raw and len(raw) != len(outputs):
         raise Undecodable(f"{len(raw)} raw contents for {len(outputs)} outputs")
-    return dict(_output(output, raw[index] if raw else None) for index, output in enumerate(outputs))
+    named = dict(_output(output, raw[index] if raw else None) for index, output in enumerate(outputs))
+    if len(named) != len(outputs):
+        raise Undecodable("two outputs of one name")
+    return named
 
 
 def _output(output: bytes, raw: bytes | None) -> tuple[str, Tensor]:
@@ -100,7 +104,7 @@ def _from_contents(datatype: str, contents: bytes) -> Values:
     for wire, value in parts:
         numbers += _varints(value, signed=wanted in (2, 3)) if wire == 2 else [_signed(value)]
     try:
-        return np.array(numbers, np.uint64 if wanted == 5 else np.int64)
+        return np.array(numbers, _INTEGERS.get(wanted, np.int64))
     except OverflowError:
         raise Undecodable("a number out of range") from None
 
