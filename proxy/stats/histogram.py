@@ -16,8 +16,10 @@ _SIZE = HIGHEST - LOWEST + 1
 
 
 def bucket_of(seconds: float) -> int:
-    """The index of the bucket that holds a positive value."""
-    index = math.ceil(math.log2(seconds) * _FACTOR) - 1
+    """The index of the bucket that holds a positive value; exact at powers of two, which log2 rounds to."""
+    fraction, exponent = math.frexp(seconds)  # fraction from [0.5, 1)
+    below = (exponent - 1) * _FACTOR
+    index = below - 1 if fraction == 0.5 else below + max(math.ceil(math.log2(fraction * 2) * _FACTOR) - 1, 0)
     return min(max(index, LOWEST), HIGHEST)
 
 

@@ -165,8 +165,8 @@ def _record_latency(arm: Arm, latency: float, table: Table) -> None:
 
 
 def _power_of(latency: float) -> int:
-    """The smallest n with latency <= 2^n seconds, within the range that metrics show."""
+    """The smallest n with latency <= 2^n seconds, from -12 to the 7 that stands for all above 2^6."""
     power = -12
-    while power < 6 and latency > 2.0**power:
+    while power < 7 and latency > 2.0**power:
         power += 1
     return power

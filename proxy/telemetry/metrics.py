@@ -91,15 +91,15 @@ class SidecarCollector(Collector):
         )
         totals = self._ledger.totals
         for variant, histogram in totals.latency.items():
+            counts = [(repr(2.0**power), float(histogram.count_up_to(power))) for power in POWERS]
+            counts.append(("+Inf", float(histogram.count)))
             buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-            for power in POWERS:
-                bucket = (repr(2.0**power), float(histogram.count_up_to(power)))
+            for power, bucket in enumerate(counts, POWERS.start):
                 traced = totals.traced.get((variant, power))
                 if traced is None:
                     buckets.append(bucket)
                 else:
                     buckets.append((*bucket, Exemplar({"trace_id": traced[1]}, traced[0])))
-            buckets.append(("+Inf", float(histogram.count)))
             family.add_metric((service, variant), buckets, histogram.sum)
         return family
 
