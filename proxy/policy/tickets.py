@@ -33,6 +33,7 @@ def decode(text: str) -> Ticket | None:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         form, service, variant, version, time_ms, nonce = raw.split(_SEPARATOR)
-        return Ticket(service, variant, version, int(time_ms), nonce) if form == _FORMAT else None
+        ticket = Ticket(service, variant, version, int(time_ms), nonce)
+        return ticket if form == _FORMAT and encode(ticket) == text else None
     except (ValueError, binascii.Error):
         return None
