@@ -47,9 +47,8 @@ def provider_with(exporter: SpanExporter) -> TracerProvider:
 
 
 def _exporter(environment: Mapping[str, str]) -> SpanExporter:
-    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get(
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"
-    )
+    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = next((environment[name] for name in names if environment.get(name)), "grpc")
     if protocol not in _EXPORTERS:
         wanted = " or ".join(_EXPORTERS)
         raise CannotStart(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be {wanted}, got {protocol!r}")
