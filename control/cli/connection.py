@@ -4,6 +4,7 @@ A verb gets a Client and calls it; whatever gRPC raises ends the verb with a lin
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -95,7 +96,7 @@ def explain(error: grpc.RpcError, address: str, document: Document | None) -> cl
         case grpc.StatusCode.INVALID_ARGUMENT:
             return Refused(_problems(error, details, document))
         case grpc.StatusCode.UNAVAILABLE:
-            return Failed(f"no control service at {address} ({_cause(details)}); {_HOW}")
+            return _unavailable(address, " ".join(details.split()))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Failed(f"no answer from {address} within {ANSWER_WITHIN:g}s; {_HOW}")
         case grpc.StatusCode.UNIMPLEMENTED:
@@ -104,22 +105,31 @@ def explain(error: grpc.RpcError, address: str, document: Document | None) -> cl
             return Failed(" ".join(details.split()) or f"the control service answered {code.name}")
 
 
+_NOBODY = re.compile(r"connect|resol|socket|stream|goaway|endpoint|address", re.IGNORECASE)
 _HOW = "start one with `understudy control`, or name another with --control HOST:PORT or UNDERSTUDY_CONTROL"
 
 
-def _cause(details: str) -> str:
-    """The end of gRPC's chain of causes, where the reason stands."""
-    text = " ".join(details.split())
+def _unavailable(address: str, details: str) -> Failed:
+    """Nobody there, or somebody there who cannot: gRPC has one code for both."""
+    if details and not _NOBODY.search(details):
+        return Failed(f"the control service at {address} cannot: {details}")
+    cause = details
     for mark in ("Failed to connect to remote host: ", "error: ", "last error: "):
-        if mark in text:
-            return text.rpartition(mark)[2].strip(" ]").lower()
-    return text or "cannot be reached"
+        if mark in details:
+            cause = details.rpartition(mark)[2].strip(" ]").lower()
+            break
+    return Failed(f"no control service at {address} ({cause or 'cannot be reached'}); {_HOW}")
 
 
 def _problems(error: grpc.Call, details: str, document: Document | None) -> list[str]:
     """The field violations one per line, with the file they stand in."""
     violations = list(_violations(error)) or [Violation("", details or "invalid argument")]
-    return document.problems(violations) if document else [str(violation) for violation in violations]
+    if document is None:
+        return [str(violation) for violation in violations]
+    # The request holds the file's message in a field of the kind's name; the file itself does not.
+    inside = f"{document.kind.lower()}."
+    found = [Violation(each.field.removeprefix(inside), each.description) for each in violations]
+    return document.problems(found)
 
 
 def _violations(error: grpc.Call) -> Iterator[Violation]:

@@ -12,15 +12,15 @@ from understudy.checks.control import check_control
 from understudy.checks.service import check_service
 from understudy.checks.sidecar import check_sidecar
 from understudy.loading import Document, InvalidFile, load_document
+from understudy.loading.document import KINDS
 from understudy.v1 import rollout_pb2, service_pb2
 
 from control.cli.output import Format, show, with_output
 from control.rollout.strategies import check_rollout
 
 _SUFFIXES = (".yaml", ".yml", ".json")
-_OURS = re.compile(
-    r"""^(?:kind|\s*\{?\s*"kind")\s*:\s*["']?(?:Sidecar|Control|Service|Rollout)\b""", re.MULTILINE
-)
+_KINDS = "|".join(KINDS)
+_OURS = re.compile(rf"""^(?:kind|\s*\{{?\s*"kind")\s*:\s*["']?(?:{_KINDS})\b""", re.MULTILINE)
 _KUBERNETES = re.compile(r"""^(?:apiVersion|\s*\{?\s*"apiVersion")\s*:""", re.MULTILINE)
 _CHECKS: Mapping[str, Callable[[Any], list[Violation]]] = {
     "Sidecar": check_sidecar,
@@ -72,9 +72,7 @@ def expand(path: pathlib.Path) -> list[pathlib.Path]:
     inside = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
     found = [each for each in inside if is_ours(each.read_text(errors="replace"))]
     if not found:
-        raise InvalidFile(
-            [f"{path}: holds no file that begins with kind: Sidecar | Control | Service | Rollout"]
-        )
+        raise InvalidFile([f"{path}: holds no file that begins with kind: {' | '.join(KINDS)}"])
     return found
 
 

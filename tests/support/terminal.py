@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 from types import TracebackType
+from typing import Self
 
 _TOKEN = re.compile(r"\x1b\[(\??\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 
@@ -25,7 +26,7 @@ class Terminal:
         os.close(slave)
         self.written = ""
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -46,6 +46,7 @@ def test_an_address_that_does_not_parse_is_a_usage_error(address):
         (Refusal(grpc.StatusCode.NOT_FOUND, "no service is called 'x'"), "no service is called 'x'"),
         (Refusal(grpc.StatusCode.INTERNAL, ""), "the control service answered INTERNAL"),
         (Refusal(grpc.StatusCode.FAILED_PRECONDITION, "two\nlines"), "two lines"),
+        (Refusal(grpc.StatusCode.ABORTED, "changed meanwhile; ask again"), "changed meanwhile; ask again"),
     ],
 )
 async def test_what_the_control_service_refuses_is_one_line_and_exit_code_1(
@@ -82,3 +83,21 @@ async def test_an_invalid_argument_without_details_is_its_message(script, unders
     result = await understudy("deploy", "fraud", "green")
 
     assert (result.exit_code, result.err) == (2, "no\n")
+
+
+async def test_a_control_service_that_is_there_and_cannot_is_not_called_missing(script, understudy, address):
+    script.answers["Services.List"] = Refusal(grpc.StatusCode.UNAVAILABLE, "the store failed: disk is full")
+
+    result = await understudy("service", "list")
+
+    assert result.exit_code == 1
+    assert result.err == (
+        f"understudy: the control service at {address} cannot: the store failed: disk is full\n"
+    )
+
+
+def test_a_name_that_does_not_resolve_says_so():
+    result = run("service", "list", "--control", "no-such-host.invalid:7080")
+
+    assert result.exit_code == 1
+    assert result.err.startswith("understudy: no control service at no-such-host.invalid:7080 (")

@@ -46,7 +46,7 @@ async def test_a_file_that_breaks_a_rule_is_not_sent(script, understudy, file):
 
 
 async def test_what_the_control_service_finds_in_the_file_names_its_line(script, understudy, file):
-    violations = (("variants[0].target", "is another service's"),)
+    violations = (("service.variants[0].target", "is another service's"),)
     script.answers["Services.Apply"] = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "1 problem", violations)
 
     result = await understudy("service", "apply", "-f", str(file))

@@ -1,6 +1,7 @@
 """`rollout watch` on a terminal, where it draws in place: a real process on a pseudo-terminal."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -90,7 +91,7 @@ async def test_a_window_made_smaller_cuts_the_picture_at_the_next_second(stage, 
         await reads(terminal, FOOT)
         terminal.resize(40, 12)
         await reads(terminal, "more lines")
-        drawn = terminal.written.rpartition("\x1b[J")[0].rpartition("A")[2]
+        drawn = re.split(r"\x1b\[\d+A", terminal.written.rpartition("\x1b[J")[0])[-1]
         terminal.interrupt()
         await finishes(terminal)
 
