@@ -97,7 +97,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedire
 
 def _post(letter: Posted) -> str:
     """Empty where it was taken, else why not."""
-    body = json.dumps({"id": letter.event_id} | json.loads(letter.body)).encode()
+    body = json.dumps({"event_id": letter.event_id} | json.loads(letter.body)).encode()
     headers = {"content-type": "application/json", "user-agent": "understudy"}
     request = urllib.request.Request(letter.url, body, headers, method="POST")  # noqa: S310 - checked as http(s)
     try:

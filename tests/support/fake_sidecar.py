@@ -65,7 +65,7 @@ class FakeSidecar:
 
     async def has(self, version: int) -> discovery_pb2.Snapshot:
         """The snapshot in force, once it is this one or a later one."""
-        await eventually(lambda: self.in_force[1] >= version)
+        await eventually(lambda: self.received and self.in_force[1] >= version)
         return self.received[-1].snapshot
 
     async def report(

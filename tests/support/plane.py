@@ -96,7 +96,7 @@ class Plane:
 async def until(look: Callable[[], Awaitable[T | None]]) -> T:
     """What `look` gives as soon as it is anything."""
     async with asyncio.timeout(DEADLINE):
-        while (found := await look()) is None:
+        while (found := await look()) is None:  # noqa: ASYNC110 - a port tells nothing by itself
             await asyncio.sleep(0.005)
     return found
 
