@@ -25,11 +25,13 @@ export const seconds = (text) => (isMeasured(text) ? Number.parseFloat(text) : u
 
 export function latency(value) {
   return measured(value, (time) => {
-    if (time >= 0.9995) return `${trimmed(time, time >= 9.995 ? 1 : 2)} s`;
-    if (time >= 0.0009995) return `${trimmed(time * 1e3, time >= 0.09995 ? 0 : time >= 0.009995 ? 1 : 2)} ms`;
+    if (time >= 0.9995) return `${threeDigits(time)} s`;
+    if (time >= 0.0009995) return `${threeDigits(time * 1e3)} ms`;
     return time > 0 ? `${trimmed(time * 1e6, 0)} µs` : "0 ms";
   });
 }
+
+const threeDigits = (number) => trimmed(number, number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2);
 
 export function perSecond(value) {
   return measured(value, (rate) => `${trimmed(rate, rate >= 100 ? 0 : rate >= 10 ? 1 : 2)}/s`);

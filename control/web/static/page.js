@@ -25,7 +25,8 @@ function draw(state) {
 
 function lost() {
   document.getElementById("page").classList.toggle("stale", shown !== null);
-  say("lost", shown === null ? "no answer from the control service; trying again" : `disconnected: this is how it stood at ${timeOfDay(shown)}; trying again`);
+  const what = shown === null ? "no answer" : `disconnected: this is how it stood at ${timeOfDay(shown)}`;
+  say("lost", `${what}; trying again`);
 }
 
 function say(tone, text) {

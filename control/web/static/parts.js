@@ -38,7 +38,8 @@ export function bar(label, parts, kind = "bar") {
     left += share;
     return piece;
   });
-  return svg("svg", { class: kind, role: "img", "aria-label": label }, svg("rect", { class: "rest", width: "100%", height: "100%" }), pieces);
+  const rest = svg("rect", { class: "rest", width: "100%", height: "100%" });
+  return svg("svg", { class: kind, role: "img", "aria-label": label }, rest, pieces);
 }
 
 // What is missing, and the command that brings it.

@@ -1,20 +1,33 @@
-// A rollout: its stages as a track, and what the current one is judged on.
+// A rollout: where it stands, its stages as a track, and who has not confirmed its configuration.
 
 import { h } from "./dom.js";
-import { clock, count, latency, measure, percent, ratio, seconds, snapshot, NOT_MEASURED } from "./figures.js";
-import { badge, bar, empty, since, table, variant } from "./parts.js";
+import { evidence, exemplars, hasEvidence } from "./evidence.js";
+import { clock, count, percent, seconds, snapshot } from "./figures.js";
+import { badge, bar, empty, since, variant } from "./parts.js";
 
-const PHASES = { Pending: "plain", Progressing: "busy", Paused: "wait", Succeeded: "good", RolledBack: "bad", Aborted: "bad" };
+const PHASES = {
+  Pending: "plain", Progressing: "busy", Paused: "wait", Succeeded: "good", RolledBack: "bad", Aborted: "bad",
+};
 const STATES = { passed: "good", failed: "bad", baking: "busy", waiting: "wait", paused: "wait" };
-const VERDICTS = { pass: "good", fail: "bad", inconclusive: "wait" };
-const BEGUN = (stage) => stage.criteria.length > 0 || stage.arms.length > 0;
+const NOT_BEGUN = ["pending", "skipped", ""];
 
 // An active one, within its service.
 export function rolloutPanel(status, names, now) {
+  const { name } = status.rollout;
   return h(
     "article",
-    { class: "rollout", "data-key": `rollout ${status.rollout.name}`, "aria-label": `rollout ${status.rollout.name}` },
-    h("header", { class: "head" }, h("h3", null, status.rollout.name, phase(status)), h("p", { class: "facts" }, change(status, names), h("span", null, "started ", since(status.started_at, now)))),
+    { class: "rollout", "data-key": `rollout ${name}`, "aria-label": `rollout ${name}` },
+    h(
+      "header",
+      { class: "head" },
+      h("h3", null, name, phase(status)),
+      h(
+        "p",
+        { class: "facts" },
+        change(status, names),
+        h("span", null, "started ", since(status.started_at, now)),
+      ),
+    ),
     h("p", { class: "reason" }, status.reason),
     body(status, names),
   );
@@ -30,8 +43,12 @@ export function recentSection(state) {
     "section",
     { class: "card", "data-key": "recent", "aria-label": "recent rollouts" },
     h("header", { class: "head" }, h("h2", null, "Recent rollouts")),
-    ended.length ? ended.map((each) => recent(each, state)) : empty("No rollout yet. Start one:", "understudy rollout start -f rollout.yaml"),
-    older > 0 ? h("p", { class: "more" }, `${count(older)} older: `, h("code", null, "understudy rollout list")) : null,
+    ended.length
+      ? ended.map((each) => recent(each, state))
+      : empty("No rollout yet. Start one:", "understudy rollout start -f rollout.yaml"),
+    older > 0
+      ? h("p", { class: "more" }, `${count(older)} older: `, h("code", null, "understudy rollout list"))
+      : null,
   );
 }
 
@@ -75,35 +92,47 @@ function change(status, names) {
 
 function body(status, names) {
   const current = status.stages[status.stage];
-  const others = status.stages.filter((stage) => stage !== current && BEGUN(stage));
+  const others = status.stages.filter((stage) => stage !== current && hasEvidence(stage));
+  const stages = status.stages.map((stage) => stageItem(stage, stage === current));
   return [
-    h("ol", { class: "track", "data-key": "track" }, status.stages.map((stage) => stageItem(stage, stage === current))),
+    h("ol", { class: "track", "data-key": "track" }, stages),
     unconfirmed(status),
-    current && BEGUN(current) ? evidence(current, names) : null,
-    others.map((stage) =>
-      h("details", { class: "more", "data-key": `stage ${stage.stage.name}` }, h("summary", null, `What ${stage.stage.name} was judged on`), evidence(stage, names)),
-    ),
+    current && hasEvidence(current) ? evidence(current, names) : null,
+    others.map((stage) => pastStage(stage, names)),
     exemplars(status, names),
   ];
+}
+
+function pastStage(stage, names) {
+  const { name } = stage.stage;
+  return h(
+    "details",
+    { class: "more", "data-key": `stage ${name}` },
+    h("summary", null, `What ${name} was judged on`),
+    evidence(stage, names),
+  );
 }
 
 function stageItem(stage, isCurrent) {
   const whole = seconds(stage.stage.bake) ?? 0;
   const done = seconds(stage.elapsed) ?? 0;
-  const isOver = stage.state === "passed";
-  const share = isOver ? 100 : whole > 0 ? Math.min(100, (100 * done) / whole) : 0;
+  const share = stage.state === "passed" ? 100 : whole > 0 ? Math.min(100, (100 * done) / whole) : 0;
   const tone = STATES[stage.state] ?? "plain";
-  const isBegun = !["pending", "skipped", ""].includes(stage.state);
-  const time = whole > 0 ? (isBegun ? `${clock(done)} of ${clock(whole)}` : clock(whole)) : "";
+  const label = `${stage.stage.name}: ${stage.state}, ${Math.floor(share)}% of its bake`;
   return h(
     "li",
     { class: `stage ${tone}`, "data-key": stage.stage.name, "aria-current": isCurrent ? "step" : null },
-    bar(`${stage.stage.name}: ${stage.state}, ${Math.round(share)}% of its bake`, [{ share, tone: `fill-${tone}` }], "progress"),
+    bar(label, [{ share, tone: `fill-${tone}` }], "progress"),
     h("b", null, stage.stage.name),
-    h("span", { class: "stage-state" }, stage.state || "pending", stage.stage.pause ? ", then waits for promote" : ""),
+    h("span", { class: "stage-state" }, stage.state || "pending", stage.stage.pause ? ", then waits" : ""),
     h("span", null, traffic(stage.stage)),
-    h("span", { class: "stage-time" }, time),
+    h("span", { class: "stage-time" }, bake(stage.state, done, whole)),
   );
+}
+
+function bake(state, done, whole) {
+  if (whole <= 0) return "";
+  return NOT_BEGUN.includes(state) ? clock(whole) : `${clock(done)} of ${clock(whole)}`;
 }
 
 function traffic(stage) {
@@ -114,73 +143,15 @@ function traffic(stage) {
 }
 
 function unconfirmed(status) {
-  const where = snapshot(status.epoch, status.version);
   if (!status.unconfirmed.length) return null;
+  const where = snapshot(status.epoch, status.version);
+  const says = (each) =>
+    each.answer === "nack" ? `refused it: ${each.error || "no reason given"}` : "has not answered";
+  const lines = status.unconfirmed.map((each) => h("li", { "data-key": each.node }, `${each.node} ${says(each)}`));
   return h(
     "div",
     { class: "notice", "data-key": "unconfirmed" },
     h("b", null, `${status.acked} of ${status.connected} sidecars confirmed snapshot ${where}`),
-    h("ul", null, status.unconfirmed.map((each) => h("li", { "data-key": each.node }, `${each.node} `, each.answer === "nack" ? `refused it: ${each.error || "no reason given"}` : "has not answered"))),
+    h("ul", null, lines),
   );
-}
-
-function evidence(stage, names) {
-  const criteria = stage.criteria.map((each) => ({
-    key: each.require,
-    cells: [
-      h("code", null, each.require),
-      badge(each.verdict || "inconclusive", VERDICTS[each.verdict] ?? "wait"),
-      measure(each.require, each.value),
-      measure(each.require, each.bound),
-      each.detail || "–",
-    ],
-  }));
-  const arms = stage.arms.map((arm) => ({ key: `${arm.variant} ${arm.mirrored}`, cells: armCells(arm, names) }));
-  return h(
-    "div",
-    { class: "evidence", "data-key": "evidence" },
-    criteria.length ? table(`criteria of ${stage.stage.name}`, [["criterion", null], ["verdict", null], ["value", "number"], ["bound", "number"], ["judged on", "wide"]], criteria) : null,
-    arms.length ? table(`arms of ${stage.stage.name}`, [["arm", null], ["calls", "number"], ["share", "number"], ["errors", "number"], ["p50", "number"], ["p99", "number"], ["match", "number"]], arms) : null,
-  );
-}
-
-function armCells(arm, names) {
-  const calls = Number(arm.calls);
-  const compared = Number(arm.matched) + Number(arm.mismatched);
-  return [
-    [variant(arm.variant, names), arm.mirrored ? badge("copies", "plain") : null],
-    count(calls),
-    arm.mirrored ? "–" : calls ? ratio(arm.share) : NOT_MEASURED,
-    calls ? ratio(Number(arm.errors) / calls) : NOT_MEASURED,
-    latency(seconds(arm.latency_p50)),
-    latency(seconds(arm.latency_p99)),
-    arm.mirrored ? (compared ? ratio(Number(arm.matched) / compared) : NOT_MEASURED) : "–",
-  ];
-}
-
-function exemplars(status, names) {
-  if (!status.exemplars.length) return null;
-  const rows = status.exemplars.map((each, index) => ({
-    key: `${each.trace_id || index} ${each.kind}`,
-    cells: [
-      each.kind,
-      [variant(each.variant, names), each.mirrored ? badge("copy", "plain") : null],
-      each.code || "–",
-      latency(seconds(each.latency)),
-      trace(each, status.trace_url),
-    ],
-  }));
-  return h(
-    "details",
-    { class: "more", "data-key": "exemplars" },
-    h("summary", null, "Calls worth looking at"),
-    table("calls worth looking at", [["why", null], ["variant", null], ["code", null], ["latency", "number"], ["trace", "wide"]], rows),
-  );
-}
-
-function trace(exemplar, pattern) {
-  if (!exemplar.trace_id) return "not traced";
-  const address = pattern.replace("{trace_id}", encodeURIComponent(exemplar.trace_id));
-  const id = h("code", null, exemplar.trace_id);
-  return /^https?:\/\//.test(address) ? h("a", { href: address, rel: "noreferrer noopener", target: "_blank" }, id) : id;
 }

@@ -16,11 +16,11 @@ export function serviceSection(status, state) {
   const active = state.rollouts.filter((each) => each.rollout.name === status.rollout);
   return h(
     "section",
-    { class: "card service", "data-key": `service ${service.name}`, "aria-label": `service ${service.name}` },
+    { class: "card", "data-key": `service ${service.name}`, "aria-label": `service ${service.name}` },
     h("header", { class: "head" }, h("h2", null, service.name), facts(status, state)),
     active.map((each) => rolloutPanel(each, names, state.now)),
     h("div", { class: "routes", "data-key": "routes" }, service.routes.map((route) => routeBar(route, names))),
-    table("variants over the last minute", FIGURES, service.variants.map((each) => variantRow(each, status, names))),
+    table("variants, last minute", FIGURES, service.variants.map((each) => variantRow(each, status, names))),
   );
 }
 
@@ -53,11 +53,12 @@ function routeBar(route, names) {
   parts.sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
   const text = parts.map((each) => `${each.name} ${percent(each.share)}`).join(", ");
   const copies = route.mirrors.map((each) => `${each.variant} ${percent(each.percent ?? 0)}`).join(", ");
+  const fits = matchText(route.match);
   return h(
     "div",
     { class: "route", "data-key": `route ${route.name}` },
-    h("span", { class: "route-name", title: matchText(route.match) }, route.name, h("small", null, matchText(route.match))),
-    bar(`route ${route.name}: ${text}`, parts.map((each) => ({ share: each.share, tone: hue(each.name, names) }))),
+    h("span", { class: "route-name", title: fits }, route.name, h("small", null, fits)),
+    bar(`route ${route.name}: ${text}`, parts.map(({ name, share }) => ({ share, tone: hue(name, names) }))),
     h(
       "span",
       { class: "legend" },
@@ -80,7 +81,8 @@ function matchText(match) {
 
 // The share on the route that a rollout changes, else on the last one that asks for no header.
 function weightOf(name, status) {
-  const open = status.service.routes.filter((route) => !(route.match?.headers ?? []).length && shares(route).length);
+  const isOpen = (route) => !(route.match?.headers ?? []).length && shares(route).length > 0;
+  const open = status.service.routes.filter(isOpen);
   const split = open.filter((route) => shares(route).filter((each) => each.share > 0).length > 1);
   const route = split.at(-1) ?? open.at(-1);
   if (!route) return "–";
@@ -92,14 +94,10 @@ function variantRow(each, status, names) {
   const isSeen = seen !== undefined && (seen.seen_by > 0 || Number(seen.live?.calls) > 0);
   const live = seen?.live ?? {};
   const rate = (arm) => (isSeen ? perSecond(arm?.calls_per_second ?? 0) : NOT_MEASURED);
-  const roles = [
-    each.name === stableOf(status.service) ? badge("stable", "plain") : null,
-    each.name === status.service.fallback && each.name !== stableOf(status.service) ? badge("fallback", "plain") : null,
-  ];
   return {
     key: each.name,
     cells: [
-      [variant(each.name, names), roles],
+      [variant(each.name, names), role(each.name, status.service)],
       h("span", { title: each.target }, each.version || "–"),
       weightOf(each.name, status),
       rate(live),
@@ -113,6 +111,11 @@ function variantRow(each, status, names) {
   };
 }
 
+function role(name, service) {
+  if (name === stableOf(service)) return badge("stable", "plain");
+  return name === service.fallback ? badge("fallback", "plain") : null;
+}
+
 function liveAt(seen) {
   if (!seen?.seen_by) return NOT_MEASURED;
   const text = `${seen.live_at} of ${seen.seen_by}`;
@@ -120,6 +123,10 @@ function liveAt(seen) {
 }
 
 export function noServices() {
-  const head = h("header", { class: "head" }, h("h2", null, "Services"));
-  return h("section", { class: "card", "data-key": "none" }, head, empty("No service yet. Apply one:", "understudy service apply -f service.yaml"));
+  return h(
+    "section",
+    { class: "card", "data-key": "none" },
+    h("header", { class: "head" }, h("h2", null, "Services")),
+    empty("No service yet. Apply one:", "understudy service apply -f service.yaml"),
+  );
 }

@@ -9,6 +9,8 @@ const COLUMNS = [
   ["reported", "number"], ["says", "wide"],
 ];
 
+const NONE = "No sidecar has connected. Give one this control service's address and a service to subscribe to";
+
 export function sidecarsSection(state) {
   return h(
     "section",
@@ -16,7 +18,7 @@ export function sidecarsSection(state) {
     h("header", { class: "head" }, h("h2", null, "Sidecars"), tally(state.sidecars)),
     state.sidecars.length
       ? table("sidecars", COLUMNS, state.sidecars.map((each) => row(each, state.now)))
-      : empty("No sidecar has connected. Give one this control service's address and a service to subscribe to:", "understudy proxy --config sidecar.yaml"),
+      : empty(`${NONE}:`, "understudy proxy --config sidecar.yaml"),
   );
 }
 
