@@ -130,6 +130,14 @@ def _check(root: Node) -> None:
         for node in level:
             if node.tag not in _KNOWN_TAGS:
                 raise NotYaml(f"tag {str(node.tag)!r} is not understood; leave it out", line(node))
+            _place_empty_values(node)
+
+
+def _place_empty_values(node: Node) -> None:
+    """A value that is not there, which ruamel puts on the next line that is, stands where its key does."""
+    for key, value in node.value if isinstance(node, MappingNode) else ():
+        if isinstance(value, ScalarNode) and value.value == "":
+            value.start_mark = key.start_mark
 
 
 def _levels(root: Node) -> Iterator[list[Node]]:
