@@ -1,6 +1,6 @@
 """Every example of the README runs: its files are checked, its commands are run in order as one session.
 
-The commands are run as they stand, in one folder, by a real shell. Only the ports differ from a reader's: free
+The commands are run as they stand, in one folder, by a real shell. Only the ports differ: free
 ones, replaced in the text and given to flags by the environment.
 """
 
@@ -83,9 +83,9 @@ class Session:
         if line.endswith(" &"):
             self.start(self.with_ports(line.removesuffix(" &")))
             return
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S602  # the commands are the README.s own
             self.with_ports(line),
-            shell=True,  # the README's own commands
+            shell=True,
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

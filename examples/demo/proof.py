@@ -22,8 +22,8 @@ class Slice:
     end: float
 
     def holds(self, record: Record) -> bool:
-        """Whether a call began in it."""
-        return self.start <= record.time <= self.end
+        """Whether a call began and ended in it, and so was decided in it."""
+        return self.start <= record.time and record.time + record.seconds <= self.end
 
 
 @dataclass(frozen=True, slots=True)

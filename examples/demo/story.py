@@ -56,7 +56,7 @@ class Story:
         await self.start_traffic(self._folder / "calls.jsonl")
         await self._roll_out("digits-v2", files.GOOD, "v2, a better model")
         await self._roll_out("digits-v3", files.BAD, "v3, trained wrongly and slow")
-        self.told.rolled_back_at = time.time() + 1
+        self.told.rolled_back_at = time.time()
         await asyncio.sleep(SETTLE)
         self._processes.check()
         return self.told
@@ -118,13 +118,14 @@ class Story:
         async with asyncio.timeout(PATIENCE):
             while True:
                 self._processes.check()
+                asked = time.time()  # what is answered holds at some moment from here to the answer
                 status = await self._status(name)
                 last = self._say_change(status, last)
-                if status["phase"] in FINAL:
+                if status["phase"] in FINAL and 0 < status["connected"] == status["acked"]:
                     break
                 if status["stages"][status["stage"]]["state"] == "baking":
-                    now = time.time()
-                    baking[status["stage"]] = (baking.get(status["stage"], (now, now))[0], now)
+                    start, _ = baking.get(status["stage"], (time.time(), 0.0))
+                    baking[status["stage"]] = (start, asked)
                 await asyncio.sleep(POLL)
         self.told.rollouts[name] = status
         for index, (start, end) in baking.items():

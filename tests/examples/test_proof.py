@@ -42,7 +42,8 @@ def test_a_share_far_from_what_was_asked_breaks_the_claim(candidate, holds):
 
 def test_calls_outside_the_slice_do_not_count():
     before = [record(f"u{i}", "v2", time=99.0) for i in range(200)]
-    assert proof.share_of(STAGE, [*before, *users(8, 2)]).users == 8
+    across = [record(f"u{i}", "v2", time=199.995) for i in range(200)]
+    assert proof.share_of(STAGE, [*before, *across, *users(8, 2)]).users == 8
 
 
 def test_a_user_on_two_variants_breaks_the_claim():
