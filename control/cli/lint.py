@@ -52,10 +52,9 @@ def lint(output: Format, files: Sequence[pathlib.Path], more: Sequence[pathlib.P
 
     A Rollout is also checked against its service where that is among the files.
     """
-    paths = [path for given in (*files, *more) for path in expand(given)]
-    if not paths:
+    if not (files or more):
         raise click.UsageError("name at least one file with -f")
-    findings = examine(paths)
+    findings = examine([path for given in (*files, *more) for path in expand(given)])
     show(
         output,
         lambda: [each.plain() for each in findings],
@@ -66,14 +65,11 @@ def lint(output: Format, files: Sequence[pathlib.Path], more: Sequence[pathlib.P
 
 
 def expand(path: pathlib.Path) -> list[pathlib.Path]:
-    """The file itself, or a directory's files that name a kind of ours."""
+    """The file itself, or a directory's files that name a kind of ours; the directory where it has none."""
     if not path.is_dir():
         return [path]
     inside = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
-    found = [each for each in inside if is_ours(each.read_text(errors="replace"))]
-    if not found:
-        raise InvalidFile([f"{path}: holds no file that begins with kind: {' | '.join(KINDS)}"])
-    return found
+    return [each for each in inside if is_ours(each.read_text(errors="replace"))] or [path]
 
 
 def is_ours(text: str) -> bool:
@@ -90,6 +86,8 @@ def examine(paths: Sequence[pathlib.Path]) -> list[Finding]:
 
 
 def _read(path: pathlib.Path) -> Document | InvalidFile:
+    if path.is_dir():
+        return InvalidFile([f"{path}: holds no file that begins with kind: {' | '.join(KINDS)}"])
     try:
         return load_document(path)
     except InvalidFile as error:

@@ -60,7 +60,8 @@ def _sidecars(before: rollouts_pb2.RolloutStatus, after: rollouts_pb2.RolloutSta
         after.acked, after.connected, after.epoch, after.version,
     ):  # fmt: skip
         where = figures.snapshot(after.epoch, after.version)
-        yield f"sidecars: {after.acked} of {after.connected} confirmed snapshot {where}"
+        count = f"{after.acked} of {after.connected}" if after.connected else "none is connected, none has"
+        yield f"sidecars: {count} confirmed snapshot {where}"
     refused = {(each.node, each.error) for each in before.unconfirmed if each.answer == "nack"}
     for each in after.unconfirmed:
         if each.answer == "nack" and (each.node, each.error) not in refused:

@@ -59,9 +59,9 @@ def clock(value: float) -> str:
     return f"{whole // 86400}d" + (f" {whole % 86400 // 3600:02}h" if whole % 86400 >= 3600 else "")
 
 
-def duration(value: Duration) -> str:
-    """A duration message as a clock's reading."""
-    return clock(seconds(value))
+def setting(value: Duration) -> str:
+    """A duration that was set, as a clock's reading; a dash where there is none."""
+    return clock(seconds(value)) if seconds(value) > 0 else "-"
 
 
 def moment(value: Timestamp) -> str:
@@ -75,7 +75,7 @@ def age(value: Timestamp, now: float) -> str:
     """How long ago; a dash where it never was."""
     if not (value.seconds or value.nanos):
         return "-"
-    return f"{clock(max(now - value.seconds, 0.0))} ago"
+    return f"{clock(float(int(max(now - value.seconds, 0.0))))} ago"
 
 
 def snapshot(epoch: int, version: int) -> str:

@@ -68,8 +68,8 @@ def render_plan(status: rollouts_pb2.RolloutStatus, now: float) -> list[str]:
             each.kind,
             figures.percent(each.stage.percent),
             figures.percent(each.stage.mirror_percent),
-            figures.duration(each.stage.bake) if each.stage.HasField("bake") else "-",
-            figures.duration(each.stage.max_bake) if each.stage.HasField("max_bake") else "-",
+            figures.setting(each.stage.bake),
+            figures.setting(each.stage.max_bake),
             "; ".join(each.stage.require) or "-",
         )
         for each in status.stages
@@ -98,7 +98,7 @@ def bake(stage: rollouts_pb2.StageStatus) -> str:
         return figures.clock(whole)
     text = f"{bar(done / whole)} {figures.clock(done)} of {figures.clock(whole)}"
     is_held = done >= whole and stage.state in ("baking", "paused") and stage.stage.HasField("max_bake")
-    return f"{text}, holds up to {figures.duration(stage.stage.max_bake)}" if is_held else text
+    return f"{text}, holds up to {figures.setting(stage.stage.max_bake)}" if is_held else text
 
 
 def _header(status: rollouts_pb2.RolloutStatus, now: float) -> list[str]:

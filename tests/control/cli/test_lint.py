@@ -102,10 +102,15 @@ def test_a_file_of_ours_that_does_not_parse_is_not_passed_over(put, tmp_path):
     assert result.out.startswith(f"{path}:")
 
 
-def test_a_directory_without_any_is_an_error(tmp_path):
-    result = run("lint", "-f", str(tmp_path))
+def test_a_directory_without_any_is_a_problem_and_hides_no_other(put, tmp_path):
+    path = put("ours.yaml", CONTROL)
+    (tmp_path / "empty").mkdir()
 
-    assert (result.exit_code, result.err.partition(": ")[2][:13]) == (2, "holds no file")
+    result = run("lint", "-f", f"{tmp_path}/empty", "-f", path)
+
+    assert result.exit_code == 2
+    assert result.out.startswith(f"{tmp_path}/empty: holds no file that begins with kind: ")
+    assert result.out.endswith(f"{path}: ok\n")
 
 
 def test_no_file_at_all_is_a_usage_error():

@@ -38,6 +38,14 @@ def test_a_verdict_a_stage_and_a_phase_that_change_are_a_line_each():
     ]
 
 
+def test_that_nobody_is_connected_is_said_as_such():
+    before, after = rollout_status(), rollout_status()
+    after.acked = after.connected = 0
+    del after.unconfirmed[:]
+
+    assert render_changes(before, after) == ["sidecars: none is connected, none has confirmed snapshot 3.17"]
+
+
 def test_a_sidecar_that_comes_round_is_a_change_of_the_count_only():
     before, after = rollout_status(), rollout_status()
     after.acked = 2

@@ -57,6 +57,10 @@ def test_a_time_that_never_was_is_a_dash():
     assert (figures.moment(Timestamp()), figures.age(Timestamp(), 10.0)) == ("-", "-")
 
 
+def test_an_age_is_in_whole_seconds():
+    assert figures.age(Timestamp(seconds=20), 20.5) == "0s ago"
+
+
 def test_an_age_by_a_clock_that_runs_behind_is_not_negative():
     assert figures.age(Timestamp(seconds=20), 10.0) == "0s ago"
 
