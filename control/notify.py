@@ -5,7 +5,7 @@
                 └──────────────────────────────────────────────────┘
 
 An event id is the same at every address and every try: who gets one twice can tell. Events of one address
-may arrive out of order where one had to be tried again; `sequence` tells their order.
+may arrive out of order where one had to be tried again; the number in the id tells their order.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Notifier:
     async def _wait(self, seen: int) -> None:
         """Until something is posted or due."""
         due = await self._outbox.next_due()
-        pause = None if due is None else max(due - self._clock.wall(), 0.01)
+        pause = LONGEST_PAUSE if due is None else min(max(due - self._clock.wall(), 0.01), LONGEST_PAUSE)
         try:
             async with asyncio.timeout(pause):
                 await self._posted.after(seen)

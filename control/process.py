@@ -36,6 +36,7 @@ from control.delivery.telemetry import Telemetry
 from control.desk import Desk
 from control.notify import Notifier
 from control.reconciler import Reconciler
+from control.retirement import Retirement
 from control.rollout.model import Settings
 from control.signals import Changes
 from control.status.live import LiveViews
@@ -138,6 +139,8 @@ async def _start(
     notifying = tasks.create_task(Notifier(store.outbox, posted, clock, random.random).run(), name="notify")
     undo.push_async_callback(_end, notifying)
     around = Surroundings(store, board, fleet, clock, config.settings, config.notify, visible, posted)
+    retiring = tasks.create_task(Retirement(store, board, clock, visible).run(tick * 4), name="retirement")
+    undo.push_async_callback(_end, retiring)
     reconciler = Reconciler(around, tasks, tick)
     await reconciler.begin()
     undo.push_async_callback(reconciler.stop)

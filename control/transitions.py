@@ -63,6 +63,7 @@ def change_of(
         ends=stage_now(plan, before, standing.observation, step.verdicts) if leaves else None,
         restarts=event is Event.RETRIED,
         rebase=rebase,
+        retire_at=now + plan.keep_old if event is Event.SUCCEEDED and plan.keep_old is not None else None,
         letters=list(_letters(plan, transition, enters, [*stored.message.notify, *notify])),
     )
 

@@ -47,8 +47,8 @@ class Discovery(discovery_pb2_grpc.ConfigDiscoveryServicer):
         sidecar = self._fleet.connect(first.service, first.node, first.boot_id, in_force, self._clock.wall())
         subscription = Subscription(sidecar, self._board.epoch)
         self._log_connected(subscription)
-        await stream.send_initial_metadata(())  # says "connected" where there is nothing to push yet
         try:
+            await stream.send_initial_metadata(())  # says "connected" where there is nothing to push yet
             await self._serve(subscription, request_iterator, stream)
         finally:
             self._fleet.disconnect(sidecar)

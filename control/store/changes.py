@@ -42,6 +42,7 @@ class Change:
     restarts: bool = False  # forget the stages: they begin again
     rebase: service_pb2.Service | None = None  # the service before the rollout, taken anew
     letters: Sequence[Letter] = ()
+    retire_at: float | None = None  # when the old variant leaves the configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ async def advance_rollout(connection: AsyncConnection, change: Change) -> Advanc
     )
     ended = change.now if change.state.phase.is_final else None
     values = state_values(change.state) | {"version": change.expected + 1, "ended_at": ended}
+    values["retire_at"] = change.retire_at
     if change.rebase is not None:
         values["base"] = change.rebase.SerializeToString(deterministic=True)
     if (await connection.execute(statement.values(values))).rowcount != 1:

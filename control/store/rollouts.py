@@ -17,7 +17,7 @@ from control.store.records import (
     state_values,
 )
 from control.store.schema import rollouts, stages, transitions
-from control.store.services import find_service
+from control.store.services import find_service, replace_service
 
 
 class Rollouts:
@@ -101,6 +101,27 @@ class Rollouts:
         before = await require_rollout(connection, change.rollout)
         await _require_free(connection, before.service, base_version)
         return await advance_rollout(connection, change)
+
+    @transactional
+    async def retiring(self, connection: AsyncConnection, now: float) -> list[StoredRollout]:
+        """Those whose old variant is to leave the configuration by now."""
+        found = await connection.execute(select(rollouts).where(rollouts.c.retire_at <= now))
+        return [rollout_from_row(row) for row in found]
+
+    @transactional
+    async def retire(
+        self,
+        connection: AsyncConnection,
+        name: str,
+        service: service_pb2.Service | None,
+        base_version: int,
+        now: float,
+    ) -> None:
+        """Note that it left, and replace the service by one without it; None: it stays for good."""
+        if service is not None:
+            await replace_service(connection, service, now, base_version)
+        statement = update(rollouts).where(rollouts.c.name == name)
+        await connection.execute(statement.values(retire_at=None))
 
     @transactional
     async def keep_clock(self, connection: AsyncConnection, name: str, version: int, state: State) -> None:

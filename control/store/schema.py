@@ -71,6 +71,7 @@ rollouts = Table(
     Column("version", Integer, nullable=False),  # grows at every transition: what compare-and-set compares
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("retire_at", Float),  # when the old variant leaves the configuration; null: it does not
     Index("one_active_rollout", "service", unique=True, sqlite_where=text("active")),
     sqlite_autoincrement=True,
 )

@@ -59,7 +59,7 @@ class Services:
         self, connection: AsyncConnection, service: service_pb2.Service, now: float, *, expected: int
     ) -> StoredService:
         """Create or replace a service; `expected` is the version it replaces, 0 for none."""
-        stored = await _replace(connection, service, now, expected)
+        stored = await replace_service(connection, service, now, expected)
         await forget_switch(connection, service.name)
         return stored
 
@@ -74,7 +74,7 @@ class Services:
         variant: str,
     ) -> StoredService:
         """Replace a service by one with `variant` deployed now."""
-        return await _replace(connection, service, now, expected, deployed=variant)
+        return await replace_service(connection, service, now, expected, deployed=variant)
 
     @transactional
     async def switch(
@@ -87,7 +87,7 @@ class Services:
         previous: str,
     ) -> StoredService:
         """Replace a service by one with its traffic moved, and remember where it was; empty: forget."""
-        stored = await _replace(connection, service, now, expected)
+        stored = await replace_service(connection, service, now, expected)
         if not previous:
             await forget_switch(connection, service.name)
             return stored
@@ -135,13 +135,14 @@ async def forget_switch(connection: AsyncConnection, service: str) -> None:
     await connection.execute(delete(switches).where(switches.c.service == service))
 
 
-async def _replace(
+async def replace_service(
     connection: AsyncConnection,
     service: service_pb2.Service,
     now: float,
     expected: int,
     deployed: str = "",
 ) -> StoredService:
+    """Inside a transaction: create or replace a service that no rollout holds."""
     busy = select(rollouts.c.name).where(rollouts.c.service == service.name, rollouts.c.active)
     if name := (await connection.execute(busy)).scalar_one_or_none():
         raise ActiveRollout(name)

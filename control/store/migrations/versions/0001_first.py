@@ -69,6 +69,7 @@ def _create_rollouts() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("started_at", sa.Float, nullable=False),
         sa.Column("ended_at", sa.Float),
+        sa.Column("retire_at", sa.Float),
         sqlite_autoincrement=True,
     )
     op.create_index(
