@@ -122,23 +122,24 @@ class Reconciler:
         self._following[course.name] = task
 
     async def _carry_out(self, course: Course) -> None:
-        pause = self._tick
+        pause, is_stale = self._tick, False
         while not course.is_over:
             try:
-                if course.problem:
+                if is_stale:
                     await course.reload()
                 await course.tick()
             except Exception as error:  # noqa: BLE001 - whatever it is, the other rollouts go on
                 self._note_problem(course, error)
-                pause = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+                pause, is_stale = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE), isinstance(error, Conflict)
             else:
-                pause, course.problem = self._tick, ""
+                pause, is_stale, course.problem = self._tick, False, ""
             await asyncio.sleep(pause)
         del self._courses[course.name], self._following[course.name]
 
     def _note_problem(self, course: Course, error: Exception) -> None:
         """Say it once, show it for as long as it lasts."""
-        problem = f"cannot be carried out now: {type(error).__name__}: {error}"
+        first_line = str(error).partition("\n")[0]
+        problem = f"cannot be carried out now: {type(error).__name__}: {first_line}"
         if course.problem != problem:
             logger.error("a rollout is stuck", exc_info=error, extra={"rollout": course.name})
             course.problem = problem
