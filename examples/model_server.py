@@ -20,10 +20,10 @@ import uvloop
 from google.protobuf.message import DecodeError
 from understudy.serving.announce import announce
 
+from examples.calls import COUNTS, Served
 from examples.models import speaking
 from examples.models.digits import VERSIONS, Model, train
 
-COUNTS = "/understudy.examples.Counts/Get"
 MAX_SERVED = 200_000
 MIRROR_KEY = "x-understudy-mirror"
 
@@ -35,7 +35,7 @@ class DigitServer(grpc.GenericRpcHandler):
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._served: deque[tuple[float, str, bool]] = deque(maxlen=MAX_SERVED)
+        self._served: deque[Served] = deque(maxlen=MAX_SERVED)
         self._about = speaking.v2_about(model)
         self._predict: dict[str, tuple[Callable[[bytes], Any], Callable[..., bytes]]] = {
             speaking.PREDICT: (speaking.understudy_image, speaking.understudy_answer),
@@ -63,7 +63,8 @@ class DigitServer(grpc.GenericRpcHandler):
 
         async def predict(request: bytes, context: Context) -> bytes:
             metadata = dict(context.invocation_metadata() or ())
-            self._served.append((time.time(), str(metadata.get("x-user-id", "")), MIRROR_KEY in metadata))
+            user = str(metadata.get("x-user-id", ""))
+            self._served.append(Served(time.time(), user, MIRROR_KEY in metadata))
             try:
                 prediction = self._model.predict(read(request))
             except (DecodeError, speaking.BadRequest) as error:
@@ -81,7 +82,7 @@ class DigitServer(grpc.GenericRpcHandler):
         return tell
 
     async def _counts(self, _request: bytes, _context: Context) -> bytes:
-        """Everything served, oldest first: time, user id, whether it was a copy."""
+        """Everything served, oldest first."""
         return json.dumps(list(self._served)).encode()
 
 

@@ -8,37 +8,24 @@ that fails is seen to fail. Every call becomes one JSON line in `--record`.
 
 import argparse
 import asyncio
-import json
 import pathlib
 import random
 import signal
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
 
 import grpc
 import uvloop
 from understudy.serving.announce import announce
 from understudy.v1 import prediction_pb2
 
+from examples.calls import Record, to_lines
 from examples.models.digits import Digits, split
 from examples.models.speaking import PREDICT
 
 DEADLINE = 2.0
 OPTIONS = (("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One call: when it began (seconds since 1970), whose, by whom served, how it ended, how long it took."""
-
-    time: float
-    user: str
-    variant: str
-    code: str
-    seconds: float
-    correct: bool
 
 
 class Traffic:
@@ -108,8 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     records = uvloop.run(send(arguments))
     if arguments.record:
-        lines = [json.dumps(asdict(record)) for record in records]
-        arguments.record.write_text("".join(f"{line}\n" for line in lines))
+        arguments.record.write_text(to_lines(records))
     codes = Counter(record.code for record in records)
     variants = Counter(record.variant for record in records)
     print(f"{len(records)} calls: {dict(codes)}; by variant: {dict(variants)}")

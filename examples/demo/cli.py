@@ -13,10 +13,10 @@ import click
 import uvloop
 from understudy.checks.sidecar import ENGINES
 
+from examples.calls import COUNTS, from_lines
 from examples.demo import proof, summary
 from examples.demo.processes import Died, Processes
 from examples.demo.story import Story, Told, get
-from examples.traffic import Record
 
 
 @click.command()
@@ -74,7 +74,7 @@ async def _play(folder: pathlib.Path, engine: str, stop: asyncio.Event, *, keep:
 async def _prove(told: Told, record: pathlib.Path) -> bool:
     """Print what happened and whether it held."""
     text = await asyncio.to_thread(record.read_text)
-    records = [Record(**json.loads(line)) for line in text.splitlines()]
+    records = from_lines(text)
     served = {name: await _served(target) for name, target in told.targets.items()}
     live = {name: sum(not mirrored for _, _, mirrored in calls) for name, calls in served.items()}
     copies = sum(mirrored for calls in served.values() for _, _, mirrored in calls)
@@ -99,8 +99,6 @@ async def _prove(told: Told, record: pathlib.Path) -> bool:
 async def _served(target: str) -> list[tuple[float, str, bool]]:
     """What a model server says it served."""
     import grpc  # noqa: PLC0415  # after the last process was started: nothing is forked behind grpc's back
-
-    from examples.model_server import COUNTS  # noqa: PLC0415
 
     async with grpc.aio.insecure_channel(target, options=(("grpc.enable_http_proxy", 0),)) as channel:
         counts: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(COUNTS)

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from examples.traffic import Record
+from examples.calls import Record
 
 CONFIDENCE = 0.999
 
@@ -23,7 +23,7 @@ class Slice:
 
     def holds(self, record: Record) -> bool:
         """Whether a call began and ended in it, and so was decided in it."""
-        return self.start <= record.time and record.time + record.seconds <= self.end
+        return self.start <= record.time and record.ended <= self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from examples.calls import Record
 from examples.demo.proof import Claim, Slice, quantile, share_of
-from examples.traffic import Record
 
 _HEAD = ("stage", "asked", "calls seen", "users seen", "p50", "p99", "match rate", "verdicts")
 

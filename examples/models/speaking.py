@@ -1,6 +1,6 @@
 """A digit classifier's words: requests to images, predictions to answers, in both protocols."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,10 +47,7 @@ def v2_image(data: bytes) -> NDArray[np.float64]:
     for index, tensor in enumerate(request.inputs):
         if tensor.name == "image":
             if request.raw_input_contents:
-                kind = {"FP32": "<f4", "FP64": "<f8"}.get(tensor.datatype)
-                if kind is None or index >= len(request.raw_input_contents):
-                    raise BadRequest("input image must be FP32 or FP64")
-                return _image(np.frombuffer(request.raw_input_contents[index], kind))
+                return _raw_image(tensor.datatype, request.raw_input_contents[index : index + 1])
             return _image(tensor.contents.fp32_contents or tensor.contents.fp64_contents)
     raise BadRequest("an input called image is required")
 
@@ -92,8 +89,19 @@ def v2_about(model: Model) -> dict[str, Callable[[], Any]]:
     }
 
 
+def _raw_image(datatype: str, contents: Sequence[bytes]) -> NDArray[np.float64]:
+    kind = {"FP32": "<f4", "FP64": "<f8"}.get(datatype)
+    if kind is None or not contents:
+        raise BadRequest("input image must be FP32 or FP64, with raw contents of its own")
+    if len(contents[0]) != PIXELS * np.dtype(kind).itemsize:
+        raise BadRequest(f"input image must have {PIXELS} {datatype} numbers, got {len(contents[0])} bytes")
+    return _image(np.frombuffer(contents[0], kind))
+
+
 def _image(values: Any) -> NDArray[np.float64]:
     image = np.asarray(values, np.float64)
     if image.size != PIXELS:
         raise BadRequest(f"input image must have {PIXELS} numbers, got {image.size}")
+    if not np.isfinite(image).all():
+        raise BadRequest("input image must have finite numbers only")
     return image

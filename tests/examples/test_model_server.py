@@ -6,7 +6,8 @@ import grpc
 import pytest
 from understudy.v1 import prediction_pb2
 
-from examples.model_server import COUNTS, DigitServer
+from examples.calls import COUNTS
+from examples.model_server import DigitServer
 from examples.models import speaking
 from examples.models.digits import accuracy, split, train
 from examples.models.v2 import MESSAGES, SERVICE
@@ -73,6 +74,19 @@ async def test_a_request_without_an_image_is_refused(channel, request_bytes):
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await channel.unary_unary(speaking.PREDICT)(request_bytes)
     assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("datatype", "contents"),
+    [("FP32", b"abc"), ("FP64", bytes(256)), ("INT64", bytes(512)), ("FP32", b"\x00\x00\xc0\x7f" * 64)],
+)
+async def test_raw_contents_that_are_no_image_are_refused(channel, datatype, contents):
+    request = MESSAGES["ModelInferRequest"](raw_input_contents=[contents])
+    request.inputs.add(name="image", datatype=datatype, shape=[1, 64])
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await channel.unary_unary(speaking.MODEL_INFER)(request.SerializeToString())
+    assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "input image" in failure.value.details()
 
 
 async def test_health_and_metadata_are_told(channel):

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples.calls import Record
 from examples.demo import proof
 from examples.demo.proof import Slice
-from examples.traffic import Record
 
 STAGE = Slice("digits-v2", "canary-25", "v2", 25.0, 100.0, 200.0)
 
