@@ -3,11 +3,13 @@
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
 MAX_BYTES = 1024 * 1024
 """A configuration file larger than this is a mistake."""
@@ -33,10 +35,21 @@ class NotYaml(Exception):
         self.line = line
 
 
+class _ShallowScanner(Scanner):
+    """Refuses depth where it begins: ruamel's time over brackets grows with the square of their depth."""
+
+    def fetch_flow_collection_start(self, token: Any, to_push: str) -> None:
+        if self.flow_level >= MAX_DEPTH:
+            raise NotYaml(f"is nested deeper than {MAX_DEPTH} levels", int(self.reader.line) + 1)
+        super().fetch_flow_collection_start(token, to_push)
+
+
 def compose(text: str) -> Node | None:
     """The node tree of one YAML 1.2 document (JSON is a subset)."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _ShallowScanner
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise NotYaml(str(error.problem or error.context), mark.line + 1 if mark else 0) from None

@@ -44,7 +44,7 @@ class Reader:
         fields: Any = message.DESCRIPTOR.fields_by_name
         chosen: dict[str, str] = {}
         for key, value in self._entries(node, path):
-            where = join(path, key)
+            where = join(path, key or "''")
             if key == skip and not path:
                 continue
             field = fields.get(key)
@@ -170,7 +170,7 @@ def _convert(node: Node, field: FieldDescriptor) -> Any:
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and value is not None
         else ""
     )
-    raise ValueError(f"must be {_wanted(field)}, got {kind_of(node)}{hint}")
+    raise ValueError(f"must be {_wanted_scalar(field)}, got {kind_of(node)}{hint}")
 
 
 def _encodable(text: str) -> str:
@@ -186,7 +186,7 @@ def _convert_float(node: Node, value: Any, unit: int, field: FieldDescriptor) ->
         percent = parse_percent(value)
         return percent if unit == units_pb2.UNIT_PERCENT else percent / 100
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be {_wanted(field)}, got {kind_of(node)}")
+        raise ValueError(f"must be {_wanted_scalar(field)}, got {kind_of(node)}")
     try:
         number = float(value)
     except OverflowError:
@@ -204,6 +204,11 @@ def _wanted(field: FieldDescriptor) -> str:
     if field.message_type is not None:
         is_duration = field.message_type.full_name == Duration.DESCRIPTOR.full_name
         return "a duration such as 250ms, 2s, 5m or 1h" if is_duration else "a mapping"
+    return _wanted_scalar(field)
+
+
+def _wanted_scalar(field: FieldDescriptor) -> str:
+    """What one value must be, also where it is an item of a list."""
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return "a text"
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
