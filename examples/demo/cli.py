@@ -1,6 +1,7 @@
 """`understudy demo`: run the story, prove it, clean up."""
 
 import asyncio
+import importlib.util
 import json
 import pathlib
 import shutil
@@ -8,15 +9,22 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import click
 import uvloop
 from understudy.checks.sidecar import ENGINES
+from understudy.serving.failure import CannotStart
 
-from examples.calls import COUNTS, from_lines
+from examples.calls import COUNTS, Served, from_lines
 from examples.demo import proof, summary
 from examples.demo.processes import Died, Processes
 from examples.demo.story import Story, Told, get
+
+INTERRUPTED = 130
+NOTICED = 0.3
+"""Seconds in which the end of a process is noticed."""
 
 
 @click.command()
@@ -24,51 +32,80 @@ from examples.demo.story import Story, Told, get
 @click.option("--engine", type=click.Choice(ENGINES), default="grpc-aio", show_default=True)
 def demo(*, keep: bool, engine: str) -> None:
     """See it at work: real models, real traffic, two rollouts. About 90 seconds."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise CannotStart("demo needs a checkout and scikit-learn: run make demo")
     sys.exit(uvloop.run(_run(engine, keep=keep)))
 
 
 async def _run(engine: str, *, keep: bool) -> int:
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="understudy-demo-"))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            playing = tasks.create_task(_play(folder, engine, stop, keep=keep), name="demo")
-            stopping = tasks.create_task(stop.wait(), name="stop")
-            await asyncio.wait((playing, stopping), return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if not playing.done():
-                playing.cancel()
-        return 130 if playing.cancelled() else playing.result()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _play(folder: pathlib.Path, engine: str, stop: asyncio.Event, *, keep: bool) -> int:
     started = time.monotonic()
 
     def say(line: str) -> None:
         click.echo(f"{time.monotonic() - started:6.1f} s  {line}" if line else "")
 
-    async with Processes(folder) as processes:
-        story = Story(processes, folder, engine, say)
-        try:
-            told = await story.tell()
-            await processes.stop("traffic")
-            held = await _prove(told, folder / "calls.jsonl")
-            if keep:
-                await story.start_traffic(folder / "more-calls.jsonl")
-                _say_what_to_try(told)
-                await stop.wait()
-        except (Died, TimeoutError) as error:
-            click.echo(
-                f"the demo failed: {error if isinstance(error, Died) else 'it took too long'}", err=True
-            )
-            return 1
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="understudy-demo-"))
+    try:
+        async with Processes(folder) as processes:
+            story = Story(processes, folder, engine, say)
+            code = await _unless(stop, _tell(story, processes, folder))
+            if keep and code != INTERRUPTED and story.told.complete:
+                await _keep(story, folder, stop)
+            elif code == 0:
+                code = _ended_well(await processes.stop_all())
+    finally:
+        shutil.rmtree(folder)
     say("stopped every process and removed every file")
-    return 0 if held else 1
+    return code
+
+
+async def _unless(stop: asyncio.Event, telling: Coroutine[Any, Any, int]) -> int:
+    """The exit code of the story, which is cut short when the demo is told to stop.
+
+    Only the story is cancelled: what cleans up after it is not within reach of a signal.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        told = tasks.create_task(telling, name="story")
+        stopping = tasks.create_task(stop.wait(), name="stop")
+        await asyncio.wait((told, stopping), return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        stopping.cancel()
+    return INTERRUPTED if told.cancelled() else told.result()
+
+
+async def _tell(story: Story, processes: Processes, folder: pathlib.Path) -> int:
+    """Tell the story and prove it; the exit code. What went wrong is said here."""
+    record = folder / "calls.jsonl"
+    try:
+        told = await story.tell()
+        await processes.stop("traffic")
+        return 0 if await _prove(told, record) else 1
+    except (Died, OSError) as error:
+        click.echo(f"the demo failed: {await _why(processes, error)}", err=True)
+        return 1
+
+
+async def _why(processes: Processes, error: Exception) -> str:
+    """What explains an error best: a process that has ended, where there is one."""
+    await asyncio.sleep(NOTICED)
+    try:
+        processes.check()
+    except Died as died:
+        return str(died)
+    return "it took too long" if isinstance(error, TimeoutError) else str(error)
+
+
+async def _keep(story: Story, folder: pathlib.Path, stop: asyncio.Event) -> None:
+    """Leave everything running for a look."""
+    try:
+        await story.start_traffic(folder / "more-calls.jsonl")
+    except Died as died:
+        click.echo(str(died), err=True)
+    _say_what_to_try(story.told)
+    await stop.wait()
 
 
 async def _prove(told: Told, record: pathlib.Path) -> bool:
@@ -76,8 +113,7 @@ async def _prove(told: Told, record: pathlib.Path) -> bool:
     text = await asyncio.to_thread(record.read_text)
     records = from_lines(text)
     served = {name: await _served(target) for name, target in told.targets.items()}
-    live = {name: sum(not mirrored for _, _, mirrored in calls) for name, calls in served.items()}
-    copies = sum(mirrored for calls in served.values() for _, _, mirrored in calls)
+    copies = sum(call.mirrored for calls in served.values() for call in calls)
     seen, outcomes = await _mirror_counts(told.admin)
     good, bad = told.rollouts["digits-v2"], told.rollouts["digits-v3"]
     found = [
@@ -86,7 +122,7 @@ async def _prove(told: Told, record: pathlib.Path) -> bool:
         proof.no_call_failed(records),
         proof.shares_as_asked(told.slices, records),
         proof.users_stayed(told.slices, records),
-        proof.counts_agree(records, live),
+        proof.counts_agree(records, served),
         proof.none_served("v3", told.rolled_back_at, records),
         proof.copies_accounted(seen, outcomes, copies),
     ]
@@ -96,14 +132,16 @@ async def _prove(told: Told, record: pathlib.Path) -> bool:
     return all(claim.holds for claim in found)
 
 
-async def _served(target: str) -> list[tuple[float, str, bool]]:
+async def _served(target: str) -> list[Served]:
     """What a model server says it served."""
-    import grpc  # noqa: PLC0415  # after the last process was started: nothing is forked behind grpc's back
+    import grpc  # noqa: PLC0415  # not before it is needed: until here, processes were started
 
     async with grpc.aio.insecure_channel(target, options=(("grpc.enable_http_proxy", 0),)) as channel:
         counts: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(COUNTS)
-        calls: list[tuple[float, str, bool]] = json.loads(await counts(b"", timeout=10))
-        return calls
+        try:
+            return [Served(*call) for call in json.loads(await counts(b"", timeout=10))]
+        except grpc.aio.AioRpcError as error:
+            raise Died(f"the model server at {target} does not tell its counts: {error.details()}") from None
 
 
 async def _mirror_counts(admin: str) -> tuple[float, dict[str, float]]:
@@ -121,6 +159,14 @@ async def _mirror_counts(admin: str) -> tuple[float, dict[str, float]]:
                 outcome = sample.labels["outcome"]
                 outcomes[outcome] = outcomes.get(outcome, 0.0) + sample.value
     return seen, outcomes
+
+
+def _ended_well(codes: Mapping[str, int]) -> int:
+    """An exit code: whether every process ended with 0 when it was asked to end."""
+    for name, code in codes.items():
+        if code:
+            click.echo(f"{name} ended with exit code {code}", err=True)
+    return 1 if any(codes.values()) else 0
 
 
 def _say_what_to_try(told: Told) -> None:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from examples.calls import Record
+from examples.calls import Record, Served
 
 CONFIDENCE = 0.999
 
@@ -108,12 +108,23 @@ def users_stayed(slices: Sequence[Slice], records: Sequence[Record]) -> Claim:
     return Claim("each user stayed on one variant within a stage", seen > 0 and torn == 0, detail)
 
 
-def counts_agree(records: Sequence[Record], served: Mapping[str, int]) -> Claim:
-    """What callers got from each variant is what its model server served to callers."""
-    got = Counter(record.variant for record in records if record.code == "OK")
-    detail = "; ".join(f"{name}: {got[name]} got, {count} served" for name, count in sorted(served.items()))
-    holds = bool(records) and all(got[name] == count for name, count in served.items())
-    return Claim("callers and model servers counted the same", holds, detail)
+def counts_agree(records: Sequence[Record], served: Mapping[str, Sequence[Served]]) -> Claim:
+    """What each user got from each variant is what its model server served to that user, copies left out.
+
+    So what the other claims say from the callers' records of shares and users, the model servers saw, too.
+    """
+    got = Counter((record.variant, record.user) for record in records if record.code == "OK")
+    gave = Counter((name, call.user) for name, calls in served.items() for call in calls if not call.mirrored)
+    details = [f"{name}: {_of(got, name)} got, {_of(gave, name)} served" for name in sorted(served)]
+    pairs = got.keys() | gave.keys()
+    astray = sum(got[pair] != gave[pair] for pair in pairs)
+    details.append(f"{len(pairs) - astray} of {len(pairs)} pairs of user and variant agree")
+    holds = bool(records) and not astray
+    return Claim("callers and model servers counted the same, user by user", holds, "; ".join(details))
+
+
+def _of(counts: Counter[tuple[str, str]], variant: str) -> int:
+    return sum(count for (name, _), count in counts.items() if name == variant)
 
 
 def none_served(variant: str, since: float, records: Sequence[Record]) -> Claim:

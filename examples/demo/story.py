@@ -33,6 +33,11 @@ class Told:
     slices: list[Slice] = field(default_factory=list)
     rolled_back_at: float = 0.0
 
+    @property
+    def complete(self) -> bool:
+        """Whether the story was told to its end."""
+        return self.rolled_back_at > 0
+
 
 class Story:
     """Tells it once; `say` takes a line."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.calls import Record
+from examples.calls import Record, Served
 from examples.demo import proof
 from examples.demo.proof import Slice
 
@@ -30,7 +30,7 @@ def test_no_calls_at_all_prove_nothing():
     assert not proof.no_call_failed([]).holds
     assert not proof.shares_as_asked([STAGE], []).holds
     assert not proof.users_stayed([STAGE], []).holds
-    assert not proof.counts_agree([], {"v1": 0}).holds
+    assert not proof.counts_agree([], {"v1": []}).holds
     assert not proof.none_served("v3", 0.0, []).holds
     assert not proof.copies_accounted(0, {}, 0).holds
 
@@ -51,10 +51,30 @@ def test_a_user_on_two_variants_breaks_the_claim():
     assert not proof.users_stayed([STAGE], [*users(20, 5), record("u0", "v1")]).holds
 
 
+def served(calls: list[Record], *, mirrored: bool = False) -> dict[str, list[Served]]:
+    """What model servers have to say of these calls."""
+    return {
+        name: [Served(call.time, call.user, mirrored) for call in calls if call.variant == name]
+        for name in ("v1", "v2", "v3")
+    }
+
+
 def test_a_call_that_only_one_side_counted_breaks_the_claim():
     calls = users(20, 5)
-    assert proof.counts_agree(calls, {"v1": 15, "v2": 5, "v3": 0}).holds
-    assert not proof.counts_agree(calls, {"v1": 15, "v2": 6, "v3": 0}).holds
+    assert proof.counts_agree(calls, served(calls)).holds
+    assert not proof.counts_agree(calls, served(calls[1:])).holds
+    assert not proof.counts_agree(calls[1:], served(calls)).holds
+
+
+def test_equal_totals_of_different_users_break_the_claim():
+    calls = [record("ann", "v1"), record("bob", "v2")]
+    swapped = [record("bob", "v1"), record("ann", "v2")]
+    assert not proof.counts_agree(calls, served(swapped)).holds
+
+
+def test_a_copy_is_not_a_call():
+    calls = users(20, 5)
+    assert not proof.counts_agree(calls, served(calls, mirrored=True)).holds
 
 
 def test_a_stray_call_after_the_rollback_breaks_the_claim():
