@@ -174,11 +174,11 @@ def _convert(node: Node, field: FieldDescriptor) -> Any:
 
 
 def _encodable(text: str) -> str:
+    """Text with the surrogate pairs that JSON escapes consist of put together."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
         raise ValueError("must be Unicode text, without half a surrogate pair") from None
-    return text
 
 
 def _convert_float(node: Node, value: Any, unit: int, field: FieldDescriptor) -> float:

@@ -112,8 +112,10 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(write):
 
 
 def test_json_is_read_like_yaml(write):
-    text = '{"kind": "Service", "name": "fraud", "routes": [{"timeout": "2s", "split": {"weights": {"v1": 1.5}}}]'
-    text += "}"
+    text = (
+        '{"kind": "Service", "name": "fraud", "routes": [{"timeout": "2s", "split": {"weights": {"v1": 1.5}}}'
+    )
+    text += "]}"
     service = load_file(write(text), "Service")
     assert service.routes[0].split.weights == {"v1": 1.5}
     assert service.routes[0].timeout.ToMilliseconds() == 2000

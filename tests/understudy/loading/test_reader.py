@@ -194,6 +194,13 @@ def test_a_percentage_beyond_all_numbers_is_refused(refused):
     assert "tracing.ratio: must be a number or a percentage such as 5%" in problem
 
 
+def test_a_character_that_json_writes_as_two_is_one(write):
+    text = json.dumps({"kind": "Service", "stable": "𑢠", "routes": [{"split": {"weights": {"😀": 1}}}]})
+    service = load_file(write(text))
+    assert service.stable == "𑢠"
+    assert service.routes[0].split.weights == {"😀": 1}
+
+
 def test_only_one_strategy_can_be_set(refused):
     (problem,) = refused("kind: Rollout\ncanary: {}\nshadow: {}\n")
     assert problem == "file.yaml:3: shadow: cannot stand beside 'canary'"
