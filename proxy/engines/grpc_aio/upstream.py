@@ -1,5 +1,7 @@
 """One channel to a variant's target, and whether it answers."""
 
+import asyncio
+
 import grpc
 from grpc import ChannelConnectivity
 
@@ -23,6 +25,7 @@ class Upstream:
             variant.target, options=channel(variant.authority, max_receive)
         )
         self._unary: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Upstream {self.target} live={self.liveness.live}>"
@@ -46,6 +49,7 @@ class Upstream:
 
     async def watch(self) -> None:
         """Follow the channel's state until it is closed, and keep it connected."""
+        self._watching = asyncio.current_task()
         state = self._channel.get_state(try_to_connect=True)
         while state is not ChannelConnectivity.SHUTDOWN:
             if state is ChannelConnectivity.READY:
@@ -56,5 +60,22 @@ class Upstream:
             state = self._channel.get_state(try_to_connect=True)
 
     async def close(self, grace: float | None = None) -> None:
-        """Close after the calls in flight, or after `grace` seconds."""
+        """Close after the calls in flight, or after `grace` seconds.
+
+        The watch ends first: a channel that is closing takes no more watches, and one that is closed does
+        not shut down, or say so, before the last object of a call is gone.
+        """
+        if self._watching is not None:
+            self._watching.cancel()
         await self._channel.close(grace)
+
+
+async def write(call: "grpc.aio.StreamStreamCall[bytes, bytes]", message: bytes) -> None:
+    """Send one message; raises where the call has ended, without a say in how.
+
+    The call's own `write` makes a write that came after the model server's end the call's status, INTERNAL,
+    before the real one has arrived (https://github.com/grpc/grpc/issues/36066). So this goes below it.
+    """
+    await call.wait_for_connection()
+    below = call._cython_call  # type: ignore[attr-defined]  # noqa: SLF001  # has no public name
+    await below.send_serialized_message(message)
