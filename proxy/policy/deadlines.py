@@ -1,4 +1,14 @@
-"""Deadlines: passed on, and only ever shrunk."""
+"""Deadlines: passed on, and only ever shrunk.
+
+gRPC core writes a deadline of up to 1 s in milliseconds and a longer one with about three digits, rounded
+up: 12.345 s leaves as 12.4 s.
+"""
+
+import math
+
+MILLISECOND = 0.001
+CLOCK_SLACK = 0.005
+"""Seconds that a caller's cancellation at its deadline may be early, by its clock and the way here."""
 
 
 def shrink(remaining: float | None, timeout: float | None) -> float | None:
@@ -8,6 +18,21 @@ def shrink(remaining: float | None, timeout: float | None) -> float | None:
     return remaining if timeout is None else min(remaining, timeout)
 
 
-def code_of_cancellation(remaining: float | None) -> str:
-    """What a caller's cancellation counts as: at or after its deadline it is the deadline's."""
-    return "DEADLINE_EXCEEDED" if remaining is not None and remaining <= 0 else "CANCELLED"
+def wire_exact(timeout: float) -> float:
+    """The longest time of at most `timeout` seconds that gRPC's rounding up does not make longer than it.
+
+    Exact up to a thousand seconds; rounded to whole minutes and hours beyond.
+    """
+    step = max(10.0 ** (math.floor(math.log10(timeout)) - 2), MILLISECOND)
+    exact = math.floor(timeout / step) * step - MILLISECOND
+    return exact if exact > 0 else timeout
+
+
+def code_of_cancellation(remaining: float | None, allowed: float | None = None) -> str:
+    """What a caller's cancellation counts as: at or after its deadline it is the deadline's.
+
+    `allowed` is the time that the call had in all, as it was written on the wire: its own clock runs out by
+    as much earlier as that was rounded up.
+    """
+    slack = CLOCK_SLACK + allowed / 100 if allowed is not None else 0.0
+    return "DEADLINE_EXCEEDED" if remaining is not None and remaining <= slack else "CANCELLED"

@@ -14,7 +14,7 @@ from proxy.engines.grpc_aio.failures import ERROR_KEY, Ending
 from proxy.engines.grpc_aio.in_force import InForce
 from proxy.engines.grpc_aio.upstream import Upstream
 from proxy.policy.admission import CallLimits
-from proxy.policy.deadlines import shrink
+from proxy.policy.deadlines import shrink, wire_exact
 from proxy.policy.matching import Metadata, first_fit, values
 from proxy.policy.table import Route, Variant
 from proxy.policy.tickets import Ticket, encode
@@ -47,7 +47,8 @@ class Call:
     hops: int
     marked: bool  # a copy already: neither mirrored again nor counted
     trace: CallTrace | None
-    timeout: float | None
+    allowed: float | None  # by the caller
+    timeout: float | None  # for the model server
     started: float
 
     @property
@@ -106,7 +107,8 @@ class Door:
         metadata: Metadata = tuple(context.invocation_metadata() or ())
         hops, marked = self._marks(metadata, context)
         route = first_fit(in_force.table.routes, in_force.table.rest, method, metadata)
-        timeout = shrink(context.time_remaining(), route.timeout)
+        allowed = context.time_remaining()
+        timeout = shrink(allowed, route.timeout)
         if timeout is not None and timeout <= 0:
             raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "deadline_exceeded")
         intended = self._pick(route, method, metadata, request)
@@ -127,7 +129,8 @@ class Door:
             hops=hops,
             marked=marked,
             trace=trace,
-            timeout=timeout,
+            allowed=allowed,
+            timeout=None if timeout is None else wire_exact(timeout),
             started=started,
         )
 

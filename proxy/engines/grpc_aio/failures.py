@@ -2,7 +2,8 @@
 
 A status of a model server passes untouched. One that the client library made up for a failed connection or
 a reset stream is ours: UNAVAILABLE, with the reason in `x-understudy-error`. grpc.aio tells the two apart
-by nothing but the text, so the texts of gRPC core are listed here.
+by nothing but the text, so the texts of gRPC core are listed here. A deadline is told by the clock instead:
+a model server may say DEADLINE_EXCEEDED of its own, with whatever text.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,11 @@ _RESET = (
     "recvmsg:",
     "sendmsg:",
     "end of tcp stream",
+    "cancelling all calls",  # what a C++ or Python server that stops at once says in its GOAWAY
 )
+TIMER_SLACK = 0.002
+"""Seconds that a timer of gRPC core may be early."""
+
 _LOCAL_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
 
 
@@ -48,11 +53,17 @@ class Ending:
     reason: str = ""
 
 
-def ending_of(code: grpc.StatusCode, details: str | None, trailing: Metadata) -> Ending:
-    """The ending that a caller is told."""
+def is_over(call: grpc.aio.Call) -> bool:
+    """Whether an upstream call that has ended had no time left."""
+    remaining = call.time_remaining()
+    return remaining is not None and remaining <= TIMER_SLACK
+
+
+def ending_of(code: grpc.StatusCode, details: str | None, trailing: Metadata, *, over: bool) -> Ending:
+    """The ending that a caller is told; `over`: the deadline of the call had passed."""
     text = details or ""
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
-        return Ending(code, text, trailing, "deadline_exceeded")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and over:
+        return Ending(code, "Deadline Exceeded", trailing, "deadline_exceeded")
     if code in _LOCAL_CODES and not trailing:
         lowered = text.lower()
         if any(part in lowered for part in _UNREACHABLE):

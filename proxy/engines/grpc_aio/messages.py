@@ -21,6 +21,7 @@ class Requests:
         self._tasks = tasks
         self._ready: list[bytes | None] = []
         self._reading: asyncio.Task[bytes | None] | None = None
+        self.seen = 0
 
     async def single(self) -> tuple[bytes | None, bool]:
         """The first message and whether it is the only one, as far as a millisecond tells."""
@@ -63,7 +64,9 @@ class Requests:
 
     def _take(self, reading: asyncio.Task[bytes | None]) -> bytes | None:
         self._reading = None
-        return reading.result()
+        message = reading.result()
+        self.seen += message is not None
+        return message
 
 
 class Kept:

@@ -14,7 +14,7 @@ import grpc
 
 from proxy.compare.comparison import THREAD_BYTES, Answer, Comparison, compare
 from proxy.engines.grpc_aio.call import Call
-from proxy.engines.grpc_aio.failures import ending_of
+from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import received
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.protocols import is_known_unary
@@ -34,6 +34,7 @@ class Copy:
     request: bytes
     held: int
     trace: CallTrace | None
+    ended: bool = False
     primary: "asyncio.Future[Answer | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -64,6 +65,8 @@ class Mirrors:
     def settle(self, copies: list[Copy], primary: Answer | None) -> None:
         """The primary has ended; None where its answer cannot be compared (it was cancelled)."""
         for copy in copies:
+            if copy.ended:
+                continue  # nobody would give back what it held from now on
             answer = primary
             if answer is not None:
                 if self._limits.hold(copy.call.route.name, copy.mirror, answer.size):
@@ -93,6 +96,7 @@ class Mirrors:
             _log.exception("a copy failed")
             outcome = "error"
         finally:
+            copy.ended = True
             self._limits.release(copy.call.route.name, copy.mirror, copy.held)
             table, route = copy.call.in_force.table, copy.call.route.name
             self._ledger.mirror(table, route, copy.mirror.variant.name, outcome)
@@ -106,13 +110,15 @@ class Mirrors:
         latency = time.perf_counter() - started
         table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
         trace_id = copy.trace.context.trace_id_hex if copy.trace else ""
-        if failure not in ("unreachable", "dropped_bytes"):
+        if failure not in ("unreachable", "dropped_bytes", "cancelled"):
             self._ledger.mirror_answer(table, route, variant, shadow.code, latency, trace_id)
         primary = await copy.primary
         if primary is None:
             return "cancelled"
-        if failure and primary.code != shadow.code:
+        if failure:
             return failure
+        if shadow.code not in ("OK", primary.code):
+            return "error"
         if not self._limits.hold(route, copy.mirror, shadow.size) or not primary.code:
             return "uncompared"
         copy.held += shadow.size
@@ -121,18 +127,21 @@ class Mirrors:
         return "match" if found.matches else "mismatch"
 
     async def _ask(self, copy: Copy) -> tuple[Answer, str]:
-        """The shadow's answer, and the outcome it stands for where it is no prediction."""
+        """The shadow's answer, and the outcome where the shadow itself gave none."""
         upstream = copy.call.in_force.mirror(copy.mirror)
         method, deadline = copy.call.method, copy.mirror.deadline
         metadata = copy.call.mirrored(copy.trace)
         messages: list[bytes] = []
+        is_unary = is_known_unary(method)
+        begin = upstream.unary(method) if is_unary else upstream.unary_stream(method)
         try:
-            if is_known_unary(method):
-                messages.append(
-                    await upstream.unary(method)(copy.request, timeout=deadline, metadata=metadata)
-                )
+            call = begin(copy.request, timeout=deadline, metadata=metadata)
+        except grpc.aio.UsageError:  # a push took this connection away since the copy was offered
+            return Answer("CANCELLED"), "cancelled"
+        try:
+            if isinstance(call, grpc.aio.UnaryUnaryCall):
+                messages.append(await call)
             else:
-                call = upstream.unary_stream(method)(copy.request, timeout=deadline, metadata=metadata)
                 size = 0
                 async for message in call:
                     size += len(message)
@@ -141,12 +150,13 @@ class Mirrors:
                         return Answer("RESOURCE_EXHAUSTED"), "dropped_bytes"
                     messages.append(message)
         except grpc.aio.AioRpcError as error:
-            return _failure(error)
+            return _failure(error, over=is_over(call))
         return Answer("OK", tuple(messages)), ""
 
 
-def _failure(error: grpc.aio.AioRpcError) -> tuple[Answer, str]:
-    ending = ending_of(error.code(), error.details(), received(error.trailing_metadata()))
+def _failure(error: grpc.aio.AioRpcError, *, over: bool) -> tuple[Answer, str]:
+    """A status, and the outcome it stands for where it is not the shadow's own."""
+    ending = ending_of(error.code(), error.details(), received(error.trailing_metadata()), over=over)
     if ending.reason == "no_live_upstream":
         return Answer(ending.code.name), "unreachable"
     if ending.reason == "deadline_exceeded":
@@ -154,7 +164,7 @@ def _failure(error: grpc.aio.AioRpcError) -> tuple[Answer, str]:
     details = ending.details.lower()
     if ending.code is grpc.StatusCode.RESOURCE_EXHAUSTED and "received message larger than max" in details:
         return Answer(ending.code.name), "dropped_bytes"
-    return Answer(ending.code.name), "error"
+    return Answer(ending.code.name), "error" if ending.reason else ""
 
 
 async def _compare(copy: Copy, primary: Answer, shadow: Answer) -> Comparison:

@@ -12,14 +12,17 @@ from grpc.aio import EOF, AioRpcError
 
 from proxy.compare.comparison import Answer
 from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
-from proxy.engines.grpc_aio.failures import ending_of
+from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.messages import Kept, Requests
 from proxy.engines.grpc_aio.metadata import received
 from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.engines.grpc_aio.upstream import write
 from proxy.policy.deadlines import code_of_cancellation
 from proxy.policy.table import Table
 
 MAX_STREAMING_METHODS = 1000
+TRAILERS_GRACE = 0.001
+"""Seconds that a header block without a key waits for what follows it: it may be nothing but trailers."""
 
 Answering = grpc.aio.UnaryStreamCall[bytes, bytes] | grpc.aio.StreamStreamCall[bytes, bytes]
 
@@ -32,7 +35,7 @@ class Streaming:
     def __init__(self, door: Door, mirrors: Mirrors) -> None:
         self._door = door
         self._mirrors = mirrors
-        self._methods: set[str] = set()  # known not to be unary
+        self._methods: set[str] = set()  # of which more than one request was seen in a call
 
     async def serve(self, method: str, _requests: AsyncIterator[bytes], context: Context) -> None:
         """Any number of messages each way."""
@@ -60,22 +63,22 @@ class Streaming:
             requests.stop()
             await refuse(self._door, context, refused, None)
             return
-        if not is_single and len(self._methods) < MAX_STREAMING_METHODS:
-            self._methods.add(method)
         if not self._door.limits.enter_variant(call.variant.name):
             requests.stop()
             await refuse(self._door, context, overloaded("in_flight_per_variant"), call)
             return
         try:
             if is_single and only is not None:
-                await self._carry_single(call, only, context)
+                await self._carry_single(call, only, context, tasks)
             else:
                 await self._carry_stream(call, requests, context, tasks)
         finally:
             requests.stop()
             self._door.limits.leave_variant(call.variant.name)
 
-    async def _carry_single(self, call: Call, request: bytes, context: Context) -> None:
+    async def _carry_single(
+        self, call: Call, request: bytes, context: Context, tasks: asyncio.TaskGroup
+    ) -> None:
         """One request; its answers are kept for comparing only where it is mirrored."""
         upstream = call.upstream.unary_stream(call.method)(
             request, timeout=call.timeout, metadata=call.forwarded()
@@ -84,7 +87,7 @@ class Streaming:
         answer: Answer | None = None
         kept = Kept(copies)
         try:
-            code = await self._relay_answers(call, upstream, context, kept)
+            code = await self._relay_answers(call, upstream, context, kept, tasks)
             answer = kept.answer(code)
         finally:
             self._mirrors.settle(copies, answer)
@@ -95,9 +98,11 @@ class Streaming:
         upstream = call.upstream.stream(call.method)(timeout=call.timeout, metadata=call.forwarded())
         writing = tasks.create_task(_pump(requests, upstream), name="requests")
         try:
-            await self._relay_answers(call, upstream, context, Kept(()))
+            await self._relay_answers(call, upstream, context, Kept(()), tasks)
         finally:
             writing.cancel()
+            if requests.seen > 1 and len(self._methods) < MAX_STREAMING_METHODS:
+                self._methods.add(call.method)
 
     async def _relay_answers(
         self,
@@ -105,25 +110,31 @@ class Streaming:
         upstream: Answering,
         context: Context,
         kept: Kept,
+        tasks: asyncio.TaskGroup,
     ) -> str:
         """Pass on everything that comes back, and the status; returns the status code's name."""
         code = "CANCELLED"
         try:
             initial = received(await upstream.initial_metadata())
-            is_open = bool(initial)
-            if is_open or not upstream.done():
+            reading = tasks.create_task(_read(upstream), name="answer")
+            if not initial:
+                await asyncio.wait([reading], timeout=TRAILERS_GRACE)
+            is_open = bool(initial) or not reading.done() or reading.result() is not None
+            if is_open:
                 await context.send_initial_metadata(call.answered(initial))
-                is_open = True
-            while (message := await _read(upstream)) is not None:
+            message = await reading
+            while message is not None:
                 kept.add(message)
                 await context.write(message)
+                message = await _read(upstream)
             trailing = received(await upstream.trailing_metadata())
-            ending = ending_of(await upstream.code(), await upstream.details(), trailing)
+            status, details = await upstream.code(), await upstream.details()
+            ending = ending_of(status, details, trailing, over=is_over(upstream))
             code = ending.code.name
             await answer_error(context, ending, None if is_open else call, ())
         except asyncio.CancelledError:
             upstream.cancel()
-            code = code_of_cancellation(context.time_remaining())
+            code = code_of_cancellation(context.time_remaining(), call.allowed)
             raise
         finally:
             self._door.close(call, code)
@@ -136,7 +147,7 @@ async def _pump(requests: Requests, upstream: "grpc.aio.StreamStreamCall[bytes, 
     """
     try:
         while (message := await requests.next()) is not None:
-            await upstream.write(message)
+            await write(upstream, message)
         await upstream.done_writing()
     except _BROKEN_WRITE:
         return

@@ -6,7 +6,7 @@ from grpc.aio import AioRpcError
 
 from proxy.compare.comparison import Answer
 from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
-from proxy.engines.grpc_aio.failures import ending_of
+from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import received
 from proxy.engines.grpc_aio.mirror import Mirrors
 from proxy.policy.deadlines import code_of_cancellation
@@ -52,12 +52,13 @@ class Unary:
             context.set_trailing_metadata(tuple(received(await upstream.trailing_metadata())))
             code, answer = "OK", Answer("OK", (response,))
         except AioRpcError as error:
-            ending = ending_of(error.code(), error.details(), received(error.trailing_metadata()))
+            trailing = received(error.trailing_metadata())
+            ending = ending_of(error.code(), error.details(), trailing, over=is_over(upstream))
             code, answer = ending.code.name, Answer(ending.code.name)
             await answer_error(context, ending, call, received(error.initial_metadata()))
         except asyncio.CancelledError:
             upstream.cancel()
-            code = code_of_cancellation(context.time_remaining())
+            code = code_of_cancellation(context.time_remaining(), call.allowed)
             raise
         finally:
             self._door.close(call, code)
