@@ -97,11 +97,16 @@ class Processes:
             raise Died(f"{' '.join(command[-6:])}: exit code {process.returncode}\n{errors.decode()}")
         return output.decode()
 
+    def ended(self) -> set[str]:
+        """Those that have ended by themselves."""
+        return {name for name, process in self._running.items() if process.returncode is not None}
+
     def check(self) -> None:
         """Raise Died where one of them has ended."""
-        for name, process in self._running.items():
-            if process.returncode is not None:
-                raise Died(f"{name} ended with exit code {process.returncode}:\n{self.tail(name)}")
+        if ended := sorted(self.ended()):
+            name = ended[0]
+            code = self._running[name].returncode
+            raise Died(f"{name} ended with exit code {code}:\n{self.tail(name)}")
 
     def tail(self, name: str, lines: int = 15) -> str:
         """What a process logged last."""

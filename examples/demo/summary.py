@@ -6,7 +6,8 @@ from typing import Any
 from examples.calls import Record
 from examples.demo.proof import Claim, Slice, quantile, share_of
 
-_HEAD = ("stage", "asked", "calls seen", "users seen", "p50", "p99", "match rate", "verdicts")
+_HEAD = ("stage", "asked", "calls seen", "users seen", "p50", "p99", "right", "match rate", "verdicts")
+_NOTE = "The candidate's figures, as its callers saw them; in brackets, its copies' as the sidecar saw them."
 
 
 def table(slices: Sequence[Slice], records: Sequence[Record], rollouts: Mapping[str, Any]) -> list[str]:
@@ -24,15 +25,16 @@ def table(slices: Sequence[Slice], records: Sequence[Record], rollouts: Mapping[
                 f"{one.percent:g} %",
                 _percent(share.candidate_calls, share.calls),
                 _percent(share.candidate_users, share.users),
-                _milliseconds(quantile(inside, one.candidate, 0.5)),
-                _milliseconds(quantile(inside, one.candidate, 0.99)),
+                _latency(quantile(inside, one.candidate, 0.5), status, one.candidate, "latency_p50"),
+                _latency(quantile(inside, one.candidate, 0.99), status, one.candidate, "latency_p99"),
+                _right(inside, one.candidate),
                 _match_rate(status),
                 _verdicts(status),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return [line.rstrip() for line in (lines[0], "-" * len(lines[0]), *lines[1:])]
+    return [line.rstrip() for line in (lines[0], "-" * len(lines[0]), *lines[1:], _NOTE)]
 
 
 def claims(found: Sequence[Claim]) -> list[str]:
@@ -44,8 +46,20 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "n/a"
 
 
-def _milliseconds(seconds: float | None) -> str:
-    return "n/a" if seconds is None else f"{seconds * 1000:.1f} ms"
+def _latency(seconds: float | None, status: Mapping[str, Any], candidate: str, figure: str) -> str:
+    """What callers saw; where there were none, what the copies took."""
+    if seconds is not None:
+        return f"{seconds * 1000:.1f} ms"
+    for arm in status["arms"]:
+        if arm["variant"] == candidate and arm["mirrored"] and figure in arm:
+            return f"({float(arm[figure].removesuffix('s')) * 1000:.1f} ms)"
+    return "n/a"
+
+
+def _right(records: Sequence[Record], candidate: str) -> str:
+    """The share of the candidate's answers to callers that name the digit that was sent."""
+    answers = [record.correct for record in records if record.variant == candidate]
+    return _percent(sum(answers), len(answers))
 
 
 def _match_rate(status: Mapping[str, Any]) -> str:
