@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proxy.policy.protocols import PREDICT, Protocol
+from proxy.policy.protocols import PREDICT, V2_MODEL_STREAM_INFER, Protocol
 from proxy.policy.table import Tolerance
 
 THREAD_BYTES = 128 * 1024
@@ -55,18 +55,19 @@ def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) 
     if protocol in (Protocol.UNDERSTUDY, Protocol.V2):
         pairs = zip(primary.messages, shadow.messages, strict=True)
         try:
-            return _worst([_compare_predictions(protocol, *pair, tolerance) for pair in pairs])
+            return _worst([_compare_predictions(method, *pair, tolerance) for pair in pairs])
         except Undecodable:
             pass
     return Comparison(matches=False, reason="bytes differ")
 
 
-def _compare_predictions(
-    protocol: Protocol, primary: bytes, shadow: bytes, tolerance: Tolerance
-) -> Comparison:
+def _compare_predictions(method: str, primary: bytes, shadow: bytes, tolerance: Tolerance) -> Comparison:
     from proxy.compare import tensors, understudy_v1, v2  # noqa: PLC0415  # numpy comes with the first comparison
 
-    decode = understudy_v1.decode if protocol is Protocol.UNDERSTUDY else v2.decode
+    if PREDICT[method] is Protocol.UNDERSTUDY:
+        decode = understudy_v1.decode
+    else:
+        decode = v2.decode_streamed if method == V2_MODEL_STREAM_INFER else v2.decode
     return tensors.compare(decode(primary), decode(shadow), tolerance)
 
 

@@ -58,6 +58,20 @@ def decode(message: bytes) -> Prediction:
     return named
 
 
+def decode_streamed(message: bytes) -> Prediction:
+    """The outputs of one message of ModelStreamInfer's answer: a ModelInferResponse, bare or in an envelope.
+
+    Triton puts it into a ModelStreamInferResponse (error_message = 1, infer_response = 2); MLServer
+    sends it bare, which its higher field numbers tell.
+    """
+    fields = list(_fields(message))
+    if any(number > 2 for number, _, _ in fields):
+        return decode(message)
+    if any(number == 1 and value for number, _, value in fields):
+        raise Undecodable("an error message in place of a response")
+    return decode(b"".join(value for _, _, value in fields if isinstance(value, bytes)))
+
+
 def _output(output: bytes, raw: bytes | None) -> tuple[str, Tensor]:
     name = datatype = ""
     shape: list[int] = []
