@@ -104,6 +104,8 @@ class Desk:
         stored = await self._services.find(name)
         if stored is None:
             raise NotThere(f"no service is called {name!r}")
+        if stored.rollout:
+            raise NotNow(f"rollout {stored.rollout} of this service is under way; it has the traffic")
         return stored
 
     async def _deployed_last(self, service: StoredService) -> str:

@@ -14,7 +14,7 @@ from understudy.v1 import rollout_pb2
 from control.course import Course, Surroundings
 from control.refusals import AlreadyThere, Invalid, NotNow, NotThere
 from control.rollout.model import Command, Plan, State
-from control.rollout.strategies import check_rollout, compile_rollout
+from control.rollout.strategies import InvalidRollout, check_rollout, compile_rollout
 from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import StoredRollout
 
@@ -40,7 +40,10 @@ class Reconciler:
     async def begin(self) -> None:
         """Take up every rollout that was under way when the last process ended."""
         for stored in await self._around.store.rollouts.active():
-            self._follow(self._course(stored))
+            try:
+                self._follow(self._course(stored))
+            except NotNow as error:
+                logger.error("a rollout cannot be taken up", extra={"reason": str(error)})  # noqa: TRY400
 
     async def stop(self) -> None:
         """Look no more; what was decided is written already."""
@@ -113,7 +116,11 @@ class Reconciler:
                     await course.command(Command.ABORT)
 
     def _course(self, stored: StoredRollout) -> Course:
-        plan = compile_rollout(stored.message, stored.base, stored.name)
+        try:
+            plan = compile_rollout(stored.message, stored.base, stored.name)
+        except InvalidRollout as error:
+            text = f"rollout {stored.name} was started by another version, by whose rules it is: {error}"
+            raise NotNow(text) from None
         return Course(stored, plan, self._around)
 
     def _follow(self, course: Course) -> None:

@@ -10,9 +10,9 @@ from control.delivery.board import Board
 from control.delivery.fleet import Fleet
 from control.delivery.recent import Recent
 from control.reconciler import Reconciler
-from control.rollout.strategies import compile_rollout
+from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.signals import Changes
-from control.status.rollouts import Sight, rollout_status, worth_showing
+from control.status.rollouts import Sight, foreign_status, rollout_status, worth_showing
 from control.status.services import service_status
 from control.status.sidecars import sidecar_status
 from control.store.records import StoredRollout
@@ -108,7 +108,10 @@ class LiveViews:
         if course is not None and not course.is_over:
             stored, plan, sight = course.standing(), course.plan, course.sight()
         else:
-            plan, sight = compile_rollout(stored.message, stored.base, stored.name), Sight()
+            try:
+                plan, sight = compile_rollout(stored.message, stored.base, stored.name), Sight()
+            except InvalidRollout as error:
+                return foreign_status(stored, str(error))
         stages = await self._store.rollouts.stages(stored.name)
         status = rollout_status(
             stored,

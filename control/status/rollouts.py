@@ -61,6 +61,17 @@ def rollout_status(
     return status
 
 
+def foreign_status(stored: StoredRollout, problem: str) -> rollouts_pb2.RolloutStatus:
+    """A rollout that another version started, by rules that are not this one's."""
+    return rollouts_pb2.RolloutStatus(
+        rollout=stored.message,
+        phase=stored.state.phase,
+        reason=f"{stored.state.reason} (started by another version: {problem})",
+        stage=stored.state.stage,
+        started_at=to_timestamp(stored.started_at),
+    )
+
+
 def stage_statuses(
     plan: Plan, state: State, stages: Sequence[StoredStage], sight: Sight
 ) -> list[rollouts_pb2.StageStatus]:

@@ -2,10 +2,17 @@
 
 import pathlib
 
+import grpc
+import pytest
+from understudy.v1 import rollouts_pb2
+
+from control.rollout.model import Phase, State
+from control.store.changes import Change
 from tests.support.clock import ManualClock
 from tests.support.fake_sidecar import copies, fake_sidecar, live
 from tests.support.plane import control_plane
-from tests.support.rollouts import progressive
+from tests.support.rollouts import make_rollout, make_service, progressive
+from tests.support.stores import opened
 
 
 async def test_a_rollout_resumes_where_it_stood(tmp_path: pathlib.Path) -> None:
@@ -26,10 +33,10 @@ async def test_a_rollout_resumes_where_it_stood(tmp_path: pathlib.Path) -> None:
         fake_sidecar(plane.address, in_force=in_force, boot_id="boot-1", sequence=2) as sidecar,
     ):
         await sidecar.has(in_force[1])
-        status = await plane.stage("canary")
+        status = await plane.until(lambda status: status.stages[1].arms[1].calls == 300)
         assert sidecar.in_force == (2, in_force[1])
+        assert status.stages[1].state == "baking"
         assert status.stages[1].elapsed.seconds == before.stages[1].elapsed.seconds == 40
-        assert status.stages[1].arms[1].calls == 300
         assert status.stages[0].criteria[0].verdict == "pass"
         await plane.bake("canary", 20)
         await plane.until(lambda status: status.phase == "Succeeded")
@@ -56,3 +63,23 @@ async def test_what_is_in_force_is_pushed_under_the_new_epoch(tmp_path: pathlib.
         again = await sidecar.has(1)
         assert (first.epoch, again.epoch) == (1, 2)
         assert again.service == first.service
+
+
+async def test_a_rollout_of_other_rules_is_shown_and_left_alone(tmp_path: pathlib.Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.services.apply(make_service(), 1.0, expected=0)
+        begun = Change(
+            "old",
+            0,
+            State(Phase.PROGRESSING, "begun"),
+            now=1.0,
+            epoch=1,
+            transition=rollouts_pb2.Transition(),
+        )
+        await store.rollouts.start(make_rollout(name="old"), make_service(), 1, begun)
+    async with control_plane(tmp_path) as plane:
+        status = await plane.rollout("old")
+        assert status.phase == "Progressing"
+        assert "started by another version: strategy: must have one" in status.reason
+        with pytest.raises(grpc.aio.AioRpcError, match="FAILED_PRECONDITION"):
+            await plane.rollouts.Abort(rollouts_pb2.AbortRequest(name="old"))

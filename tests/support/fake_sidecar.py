@@ -1,4 +1,4 @@
-"""A sidecar by script: subscribes, answers each snapshot as it is told to, reports what it is said to have seen."""
+"""A sidecar by script: subscribes, answers each snapshot as told, reports what it is said to have seen."""
 
 import asyncio
 import contextlib
