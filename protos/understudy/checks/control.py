@@ -33,11 +33,20 @@ def check_control(control: control_pb2.Control, path: str = "") -> list[Violatio
 def check_notify(notify: control_pb2.Notify, path: str) -> list[Violation]:
     """The rules of a webhook."""
     violations = []
-    parts = urlsplit(notify.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_http(notify.url):
         violations.append(
             Violation(join(path, "url"), f"must be an http:// or https:// address, got {notify.url!r}")
         )
     for index, event in enumerate(notify.events):
         violations += check_choice(event or "(empty)", EVENTS, join(path, f"events[{index}]"))
     return violations
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # brackets without an IPv6 address, a port that is none
+        return False
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -5,7 +5,7 @@ import re
 from understudy.checks.violation import Violation
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
-_METADATA_KEY = re.compile(r"[0-9a-z_.-]+")
+_METADATA_KEY = re.compile(r"[0-9a-zA-Z_.-]+")
 _METHOD = re.compile(r"/[^/*\s]+/[^/*\s]+")
 _METHOD_PREFIX = re.compile(r"(/[^*\s]*)?\*")
 _STATUS_CODES = (
@@ -37,7 +37,7 @@ def check_metadata_key(value: str, path: str) -> list[Violation]:
     key = value.lower()
     if not key:
         return [Violation(path, "is required")]
-    if not _METADATA_KEY.fullmatch(key):
+    if not _METADATA_KEY.fullmatch(value):  # before lower(): the Kelvin sign lowers to k
         return [Violation(path, f"must be letters, digits, '-', '_' or '.', got {value!r}")]
     if key.endswith("-bin"):
         return [Violation(path, f"must not be a binary key (-bin), got {value!r}")]
