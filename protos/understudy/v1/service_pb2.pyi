@@ -157,6 +157,7 @@ class Match(_message.Message):
 
     METHODS_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Full method names ("/package.Service/Method"), or a prefix ending in `*`. Any one must fit.
@@ -167,15 +168,23 @@ class Match(_message.Message):
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeaderMatch]:
         """Every one must fit."""
 
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Model names, or a prefix ending in `*`. Any one must fit the name in the call's first message.
+        Only the requests of the known protocols (TensorFlow Serving, KServe V2, TorchServe, ours) hold
+        one; a call of any other method never fits. Default: every model.
+        """
+
     def __init__(
         self,
         *,
         methods: _abc.Iterable[_builtins.str] | None = ...,
         headers: _abc.Iterable[Global___HeaderMatch] | None = ...,
+        models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers", "methods", b"methods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers", "methods", b"methods", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +294,7 @@ class Sticky(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     SALT_FIELD_NUMBER: _builtins.int
     MAX_BYTES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELDS_FIELD_NUMBER: _builtins.int
     payload: _builtins.bool
     """Then the request message, at the known protocol's own place for a user id."""
     salt: _builtins.str
@@ -295,6 +305,13 @@ class Sticky(_message.Message):
     def metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Metadata keys, tried in this order."""
 
+    @_builtins.property
+    def payload_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Places in the request message, of any method, tried before `payload`'s: field numbers from the
+        outside in, down to a string or bytes field, as `7.1`; `4["user_id"].3` goes into the value
+        under one key of a map<string, …>.
+        """
+
     def __init__(
         self,
         *,
@@ -302,10 +319,11 @@ class Sticky(_message.Message):
         payload: _builtins.bool = ...,
         salt: _builtins.str = ...,
         max_bytes: _builtins.int = ...,
+        payload_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_bytes", b"max_bytes", "metadata", b"metadata", "payload", b"payload", "salt", b"salt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_bytes", b"max_bytes", "metadata", b"metadata", "payload", b"payload", "payload_fields", b"payload_fields", "salt", b"salt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
