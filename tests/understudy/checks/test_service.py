@@ -145,8 +145,8 @@ def test_no_variants_at_all():
         (
             'match { methods: "/a/b" methods: "a/b" }',
             (
-                "match.methods[1]: must be a full method name such as /package.Service/Method, or a prefix of "
-                "one ending in *, got 'a/b'"
+                "match.methods[1]: must be a full method name such as /package.Service/Method, or a prefix "
+                "of one ending in *, got 'a/b'"
             ),
         ),
         (
@@ -161,8 +161,8 @@ def test_no_variants_at_all():
         (
             'match { headers { name: "x" regex: "[" } }',
             (
-                "match.headers[0].regex: must be a regular expression: unterminated character set at position "
-                "0, got '['"
+                "match.headers[0].regex: must be a regular expression: unterminated character set at "
+                "position 0, got '['"
             ),
         ),
         (
