@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import pathlib
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -119,6 +120,7 @@ async def _next_epoch(connection: AsyncConnection) -> int:
 async def open_database(address: str) -> Database:
     """The store at a checked `sqlite:///PATH`, with this version's schema; CannotStart says why not."""
     url = _async_url(address)
+    _try_to_open(str(url.database))
     engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -130,13 +132,23 @@ async def open_database(address: str) -> Database:
             async with connection.begin():
                 await connection.run_sync(_migrate, str(url.database))
         except DatabaseError as error:
-            raise CannotStart(f"store: {url.database}: {_reason(error)}") from None
+            raise CannotStart(f"store: {url.database}: {_reason(str(error.orig))}") from None
         undo.pop_all()
     return Database(engine, connection)
 
 
 def _async_url(address: str) -> URL:
     return make_url(address).set(drivername="sqlite+aiosqlite")
+
+
+def _try_to_open(path: str) -> None:
+    """A file that cannot be opened is found out here: aiosqlite's thread outlives a failed connect, and then
+    finds its loop closed.
+    """
+    try:
+        sqlite3.connect(path).close()
+    except sqlite3.DatabaseError as error:
+        raise CannotStart(f"store: {path}: {_reason(str(error))}") from None
 
 
 def _prepare(connection: Any, _record: Any) -> None:
@@ -172,8 +184,7 @@ def _migrate(connection: Connection, path: str) -> None:
     alembic.command.upgrade(config, "head")
 
 
-def _reason(error: DatabaseError) -> str:
-    said = str(error.orig)
+def _reason(said: str) -> str:
     match said:
         case "unable to open database file":
             return "cannot be opened; its directory must exist and be writable"
