@@ -7,10 +7,8 @@ from grpc.aio import EOF
 
 from proxy.compare.comparison import Answer
 from proxy.engines.grpc_aio.call import Context
-from proxy.engines.grpc_aio.mirror import Copy
-
-HALF_CLOSE_GRACE = 0.001
-"""Seconds that a first message waits for the caller's half-close, unless the method is known to stream."""
+from proxy.engines.grpc_aio.mirror import UNCOMPARED
+from proxy.policy.table import Mirror
 
 
 class Requests:
@@ -21,20 +19,18 @@ class Requests:
         self._tasks = tasks
         self._ready: list[bytes | None] = []
         self._reading: asyncio.Task[bytes | None] | None = None
-        self.seen = 0
+        self._only: bytes | None = None
+        self._seen = 0
 
-    async def single(self) -> tuple[bytes | None, bool]:
-        """The first message and whether it is the only one, as far as a millisecond tells."""
-        for _ in range(2):
-            reading = self._read()
-            await asyncio.wait([reading], timeout=HALF_CLOSE_GRACE)
-            if not reading.done():
-                break
-            self._ready.append(self._take(reading))
-            if self._ready[-1] is None:
-                break
-        first = self._ready[0] if self._ready else None
-        return first, first is not None and self._ready[-1] is None
+    @property
+    def is_single(self) -> bool:
+        """No second message has come."""
+        return self._seen < 2
+
+    def take_only(self) -> bytes | None:
+        """The first message, once, as long as it is the only one."""
+        only, self._only = self._only, None
+        return only
 
     async def first(self) -> bytes | None:
         """The first message, however long it takes; it stays to be read."""
@@ -65,15 +61,17 @@ class Requests:
     def _take(self, reading: asyncio.Task[bytes | None]) -> bytes | None:
         self._reading = None
         message = reading.result()
-        self.seen += message is not None
+        if message is not None:
+            self._seen += 1
+            self._only = message if self._seen == 1 else None
         return message
 
 
 class Kept:
     """Answers kept for comparing: none where nobody compares them."""
 
-    def __init__(self, copies: Sequence[Copy]) -> None:
-        self._room = min((copy.mirror.max_bytes for copy in copies), default=-1)
+    def __init__(self, mirrors: Sequence[Mirror]) -> None:
+        self._room = max((mirror.max_bytes for mirror in mirrors), default=-1)
         self._messages: list[bytes] = []
 
     def add(self, message: bytes) -> None:
@@ -84,9 +82,14 @@ class Kept:
             if self._room < 0:
                 self._messages.clear()
 
-    def answer(self, code: str) -> Answer | None:
-        """What is compared; None where it did not fit."""
-        return Answer(code, tuple(self._messages)) if self._room >= 0 else None
+    def forget(self) -> None:
+        """Nothing will be compared."""
+        self._room = -1
+        self._messages.clear()
+
+    def answer(self, code: str) -> Answer:
+        """What is compared; nothing where it did not fit."""
+        return Answer(code, tuple(self._messages)) if self._room >= 0 else UNCOMPARED
 
 
 async def _read_request(context: Context) -> bytes | None:

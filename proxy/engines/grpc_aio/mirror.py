@@ -24,6 +24,9 @@ from proxy.telemetry.tracing import CallTrace
 
 _log = logging.getLogger(__name__)
 
+UNCOMPARED = Answer("")
+"""Stands for a primary's answer that there was no room for."""
+
 
 @dataclass(slots=True, eq=False)
 class Copy:
@@ -72,7 +75,7 @@ class Mirrors:
                 if self._limits.hold(copy.call.route.name, copy.mirror, answer.size):
                     copy.held += answer.size
                 else:
-                    answer = Answer("", ())  # no room: not compared
+                    answer = UNCOMPARED
             if not copy.primary.done():
                 copy.primary.set_result(answer)
 
@@ -119,7 +122,7 @@ class Mirrors:
             return failure
         if shadow.code not in ("OK", primary.code):
             return "error"
-        if not self._limits.hold(route, copy.mirror, shadow.size) or not primary.code:
+        if not primary.code or not self._limits.hold(route, copy.mirror, shadow.size):
             return "uncompared"
         copy.held += shadow.size
         found = await _compare(copy, primary, shadow)

@@ -4,16 +4,17 @@ import json
 
 MAX_METADATA = 64 * 1024
 
-_UNLIMITED = (
-    # The sidecar is never the smaller limit: gRPC's default would refuse messages above 4 MiB.
-    ("grpc.max_receive_message_length", -1),
+# Of an argument given twice the first counts: each stands in one place only.
+_COMMON = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA),
 )
 
 SERVER: tuple[tuple[str, int | str], ...] = (
-    *_UNLIMITED,
+    *_COMMON,
+    # The sidecar is never the smaller limit: gRPC's default would refuse messages above 4 MiB.
+    ("grpc.max_receive_message_length", -1),
     # A taken port is an error, not a second listener.
     ("grpc.so_reuseport", 0),
     # Callers' keepalive pings are answered, however often; nobody is struck out for them.
@@ -25,7 +26,7 @@ SERVER: tuple[tuple[str, int | str], ...] = (
 def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ...]:
     """Arguments of a channel to a model server; `max_receive` in bytes, -1 for no limit."""
     arguments: list[tuple[str, int | str]] = [
-        *_UNLIMITED,
+        *_COMMON,
         ("grpc.max_receive_message_length", max_receive),
         # Environment variables for web proxies must never reroute predictions.
         ("grpc.enable_http_proxy", 0),

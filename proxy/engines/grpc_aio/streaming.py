@@ -1,7 +1,7 @@
 """Calls of any number of messages each way, in either direction at any time.
 
-A call whose single request is followed at once by the caller's half-close is passed on as one: no write can
-then race with an early end, and it can be mirrored. Any other is a stream both ways.
+Unary calls of methods that no protocol names come this way, too. Nobody waits to find out: a call that turns
+out to have had a single request is copied then, its primary being under way.
 """
 
 import asyncio
@@ -15,16 +15,15 @@ from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_err
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.messages import Kept, Requests
 from proxy.engines.grpc_aio.metadata import received
-from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.engines.grpc_aio.mirror import Copy, Mirrors
 from proxy.engines.grpc_aio.upstream import write
 from proxy.policy.deadlines import code_of_cancellation
 from proxy.policy.table import Table
 
-MAX_STREAMING_METHODS = 1000
-TRAILERS_GRACE = 0.001
+TRAILERS_GRACE = 0.005
 """Seconds that a header block without a key waits for what follows it: it may be nothing but trailers."""
 
-Answering = grpc.aio.UnaryStreamCall[bytes, bytes] | grpc.aio.StreamStreamCall[bytes, bytes]
+Answering = grpc.aio.StreamStreamCall[bytes, bytes]
 
 _BROKEN_WRITE = (AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError, grpc.aio.InternalError)
 
@@ -35,7 +34,6 @@ class Streaming:
     def __init__(self, door: Door, mirrors: Mirrors) -> None:
         self._door = door
         self._mirrors = mirrors
-        self._methods: set[str] = set()  # of which more than one request was seen in a call
 
     async def serve(self, method: str, _requests: AsyncIterator[bytes], context: Context) -> None:
         """Any number of messages each way."""
@@ -53,12 +51,12 @@ class Streaming:
 
     async def _open_stream(self, method: str, context: Context, tasks: asyncio.TaskGroup) -> None:
         requests = Requests(context, tasks)
-        only, is_single = (None, False) if method in self._methods else await requests.single()
         in_force = self._door.in_force()
-        if only is None and in_force is not None and _may_need_payload(in_force.table, method):
-            only = await requests.first()
+        first = None
+        if in_force is not None and _may_need_payload(in_force.table, method):
+            first = await requests.first()
         try:
-            call = self._door.open(method, context, only)
+            call = self._door.open(method, context, first)
         except Refused as refused:
             requests.stop()
             await refuse(self._door, context, refused, None)
@@ -68,41 +66,48 @@ class Streaming:
             await refuse(self._door, context, overloaded("in_flight_per_variant"), call)
             return
         try:
-            if is_single and only is not None:
-                await self._carry_single(call, only, context, tasks)
-            else:
-                await self._carry_stream(call, requests, context, tasks)
+            await self._carry(call, requests, context, tasks)
         finally:
             requests.stop()
             self._door.limits.leave_variant(call.variant.name)
 
-    async def _carry_single(
-        self, call: Call, request: bytes, context: Context, tasks: asyncio.TaskGroup
-    ) -> None:
-        """One request; its answers are kept for comparing only where it is mirrored."""
-        upstream = call.upstream.unary_stream(call.method)(
-            request, timeout=call.timeout, metadata=call.forwarded()
-        )
-        copies = self._mirrors.offer(call, request)
-        answer: Answer | None = None
-        kept = Kept(copies)
-        try:
-            code = await self._relay_answers(call, upstream, context, kept, tasks)
-            answer = kept.answer(code)
-        finally:
-            self._mirrors.settle(copies, answer)
-
-    async def _carry_stream(
+    async def _carry(
         self, call: Call, requests: Requests, context: Context, tasks: asyncio.TaskGroup
     ) -> None:
         upstream = call.upstream.stream(call.method)(timeout=call.timeout, metadata=call.forwarded())
-        writing = tasks.create_task(_pump(requests, upstream), name="requests")
+        copies: list[Copy] = []
+        kept = Kept(call.route.mirrors)
+        answer: Answer | None = None
+        writing = tasks.create_task(self._pump(call, requests, upstream, copies, kept), name="requests")
         try:
-            await self._relay_answers(call, upstream, context, Kept(()), tasks)
+            code = await self._relay_answers(call, upstream, context, kept, tasks)
+            self._offer(call, requests, copies)  # the answer may have overtaken the caller's half-close
+            answer = kept.answer(code)
         finally:
             writing.cancel()
-            if requests.seen > 1 and len(self._methods) < MAX_STREAMING_METHODS:
-                self._methods.add(call.method)
+            self._mirrors.settle(copies, answer)
+
+    async def _pump(
+        self, call: Call, requests: Requests, upstream: Answering, copies: list[Copy], kept: Kept
+    ) -> None:
+        """The caller's messages to the model server. Who reads the answers owns the status: a write that
+        comes too late ends this, nothing else.
+        """
+        try:
+            while (message := await requests.next()) is not None:
+                if not requests.is_single:
+                    kept.forget()
+                await write(upstream, message)
+            await upstream.done_writing()
+        except _BROKEN_WRITE:
+            return
+        self._offer(call, requests, copies)
+
+    def _offer(self, call: Call, requests: Requests, copies: list[Copy]) -> None:
+        """Copy a call of one request."""
+        only = requests.take_only()
+        if only is not None:
+            copies += self._mirrors.offer(call, only)
 
     async def _relay_answers(
         self,
@@ -141,21 +146,7 @@ class Streaming:
         return code
 
 
-async def _pump(requests: Requests, upstream: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
-    """The caller's messages to the model server. Who reads the answers owns the status: a write that comes
-    too late ends this, nothing else.
-    """
-    try:
-        while (message := await requests.next()) is not None:
-            await write(upstream, message)
-        await upstream.done_writing()
-    except _BROKEN_WRITE:
-        return
-
-
-async def _read(
-    upstream: Answering,
-) -> bytes | None:
+async def _read(upstream: Answering) -> bytes | None:
     try:
         message = await upstream.read()
     except AioRpcError:
