@@ -1,0 +1,376 @@
+"""Copies to a shadow: what it gets, and what becomes of its answer. No caller ever waits for one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.support.callers import Caller, caller
+from tests.support.eventually import eventually, soon
+from tests.support.models import Behaviour, Model, Received, answers, echo, fails, hangs, model, waits_for
+from tests.support.predictions import ours, v2
+from tests.support.sidecars import Sidecar, route, service, sidecar
+
+OURS = "/understudy.v1.PredictionService/Predict"
+V2 = "/inference.GRPCInferenceService/ModelInfer"
+UNKNOWN = "/any.Service/Method"
+METHODS = pytest.mark.parametrize("method", [OURS, V2, UNKNOWN])
+
+
+@dataclass
+class Mirrored:
+    primary: Model
+    shadow: Model
+    sidecar: Sidecar
+    call: Caller
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        return self.sidecar.outcomes("v2")
+
+
+@contextlib.asynccontextmanager
+async def mirrored(
+    engine: str,
+    primary: Behaviour = echo,
+    shadow: Behaviour = echo,
+    *,
+    options: dict[str, Any] | None = None,
+    **mirror: Any,
+) -> AsyncIterator[Mirrored]:
+    """A primary, called v1, and its shadow, called v2; in the end every copy has exactly one outcome."""
+    copies = {"variant": "v2", "percent": 100, "deadline": "20s", **mirror}
+    async with model(primary) as first, model(shadow) as second:
+        what = service(
+            {"v1": first.address, "v2": second.address}, route(weights={"v1": 1}, mirrors=[copies])
+        )
+        async with sidecar(engine, what, **(options or {})) as one, caller(one.address) as call:
+            yield Mirrored(first, second, one, call)
+            await one.until_mirrored()
+            totals = one.ledger.totals
+            assert totals.mirror_seen["v2"] == sum(one.outcomes("v2").values())
+            assert one.mirrors.bytes_held == 0
+
+
+@METHODS
+async def test_equal_answers_match(engine: str, method: str) -> None:
+    async with mirrored(engine) as setup:
+        replies = [await setup.call.unary(method, b"%d" % number) for number in range(20)]
+        await setup.sidecar.until_mirrored()
+
+    copied = [call.messages for call in setup.shadow.calls]
+    assert all(reply.ok and reply.variant == "v1" for reply in replies)
+    assert setup.outcomes == {"match": 20}
+    assert sorted(copied) == sorted(call.messages for call in setup.primary.calls)
+
+
+@METHODS
+async def test_other_answers_mismatch(engine: str, method: str) -> None:
+    async with mirrored(engine, answers(b"yes"), answers(b"no")) as setup:
+        assert (await setup.call.unary(method)).message == b"yes"
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"mismatch": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "primary", "shadow", "outcome"),
+    [
+        (OURS, ours(score=[0.5], label=["a"]), ours(label=["a"], score=[0.5005]), "match"),
+        (OURS, ours(score=[0.5], label=["a"]), ours(score=[0.6], label=["a"]), "mismatch"),
+        (OURS, ours(score=[0.5], label=["a"]), ours(score=[0.5], label=["b"]), "mismatch"),
+        (OURS, ours(score=[0.5], other=[1.0]), ours(score=[0.5], other=[9.0]), "match"),
+        (V2, v2({"score": [0.5], "label": [1.0]}), v2({"label": [1.0], "score": [0.5005]}), "match"),
+        (V2, v2({"score": [0.5]}, "v1"), v2({"score": [0.5]}, "v2"), "match"),
+        (V2, v2({"score": [0.5]}), v2({"score": [0.6]}), "mismatch"),
+        (V2, v2({"score": [0.5]}), v2({"label": [0.5]}), "mismatch"),
+    ],
+)
+async def test_predictions_are_compared_within_the_tolerance(
+    engine: str, method: str, primary: bytes, shadow: bytes, outcome: str
+) -> None:
+    compare = {"absolute": 0.01, "outputs": ["score", "label"] if b"label" in primary else ["score"]}
+    async with mirrored(engine, answers(primary), answers(shadow), compare=compare) as setup:
+        assert (await setup.call.unary(method)).message == primary
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {outcome: 1}
+
+
+async def test_the_copy_is_marked_and_is_a_child_of_the_call(engine: str) -> None:
+    trace_id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    metadata = [("traceparent", f"00-{trace_id}-{parent}-01"), ("x-user-id", "u"), ("x-raw-bin", b"\xff")]
+    async with mirrored(engine) as setup:
+        await setup.call.unary(OURS, metadata=[*metadata, ("x-understudy-mirror", "0")])
+        await setup.sidecar.until_mirrored()
+
+    (live,), (copy,) = setup.primary.calls, setup.shadow.calls
+    assert live.values("x-understudy-mirror") == []
+    assert copy.values("x-understudy-mirror") == ["1"]
+    assert copy.values("x-understudy-hops") == live.values("x-understudy-hops") == ["1"]
+    assert copy.values("x-request-id") == live.values("x-request-id")
+    assert copy.values("x-user-id") == ["u"]
+    assert copy.values("x-raw-bin") == [b"\xff"]
+    spans = [str(one.values("traceparent")[0]).split("-") for one in (live, copy)]
+    assert {span[1] for span in spans} == {trace_id}
+    assert len({parent, spans[0][2], spans[1][2]}) == 3
+
+
+async def test_the_copy_has_the_mirrors_deadline(engine: str) -> None:
+    async with mirrored(engine, deadline="3s") as setup:
+        await setup.call.unary(OURS, deadline=60.0)
+        await setup.sidecar.until_mirrored()
+
+    remaining = setup.shadow.calls[0].time_remaining
+    assert remaining is not None
+    assert remaining < 3.1
+
+
+@METHODS
+async def test_the_copy_does_not_wait_for_the_primarys_answer(engine: str, method: str) -> None:
+    async with mirrored(engine) as setup:
+        released = asyncio.Event()
+        setup.primary.behaviour = waits_for(released)
+        async with asyncio.TaskGroup() as tasks:
+            pending = tasks.create_task(setup.call.unary(method))
+            await setup.shadow.next_call()
+            assert not pending.done()
+            released.set()
+        await setup.sidecar.until_mirrored()
+
+    assert pending.result().ok
+    assert setup.outcomes == {"match": 1}
+
+
+@METHODS
+async def test_a_shadow_that_answers_last_is_not_waited_for(engine: str, method: str) -> None:
+    released = asyncio.Event()
+    async with mirrored(engine, shadow=waits_for(released)) as setup:
+        replies = [await setup.call.unary(method) for _ in range(10)]  # all are back …
+        assert setup.outcomes == {}  # … and no shadow has answered
+        assert setup.sidecar.ledger.totals.mirror_seen == {"v2": 10}
+        released.set()
+        await setup.sidecar.until_mirrored()
+
+    assert all(reply.ok for reply in replies)
+    assert setup.outcomes == {"match": 10}
+
+
+async def test_a_shadow_that_never_answers_runs_into_its_deadline(engine: str) -> None:
+    async with mirrored(engine, shadow=hangs, deadline="0.2s") as setup:
+        replies = [await setup.call.unary(OURS) for _ in range(10)]
+        await setup.sidecar.until_mirrored()
+        for copy in setup.shadow.calls:
+            await soon(copy.cancelled)
+
+    assert all(reply.ok for reply in replies)
+    assert setup.outcomes == {"deadline": 10}
+
+
+async def test_a_shadow_that_is_not_there_is_unreachable(engine: str) -> None:
+    async with mirrored(engine) as setup:
+        await setup.shadow.kill()
+        await setup.sidecar.until_dead("v2")
+        replies = [await setup.call.unary(OURS) for _ in range(10)]
+        await setup.sidecar.until_mirrored()
+
+    assert all(reply.ok for reply in replies)
+    assert setup.outcomes == {"unreachable": 10}
+
+
+async def test_a_shadow_that_dies_with_copies_in_flight_fails_them(engine: str) -> None:
+    async with mirrored(engine, shadow=hangs) as setup:
+        replies = [await setup.call.unary(OURS) for _ in range(10)]
+        await eventually(lambda: len(setup.shadow.calls) == 10)
+        await setup.shadow.kill()
+        await setup.sidecar.until_mirrored()
+
+    assert all(reply.ok for reply in replies)
+    assert setup.outcomes == {"error": 10}
+
+
+async def test_a_shadow_that_fails_where_the_primary_does_not_is_an_error(engine: str) -> None:
+    async with mirrored(engine, shadow=fails(grpc.StatusCode.INTERNAL, "broken")) as setup:
+        assert (await setup.call.unary(OURS)).ok
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"error": 1}
+
+
+async def test_the_same_failure_is_a_match_and_another_is_not(engine: str) -> None:
+    no_model = fails(grpc.StatusCode.NOT_FOUND, "no such model")
+    async with mirrored(engine, no_model, no_model) as setup:
+        await setup.call.unary(OURS)
+        await setup.sidecar.until_mirrored()
+        setup.shadow.behaviour = echo
+        await setup.call.unary(OURS)
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"match": 1, "mismatch": 1}
+
+
+async def test_two_that_cannot_be_reached_do_not_agree(engine: str) -> None:
+    async with mirrored(engine) as setup:
+        await setup.primary.kill()
+        await setup.shadow.kill()
+        await setup.sidecar.until_dead("v1")
+        await setup.sidecar.until_dead("v2")
+        reply = await setup.call.unary(OURS)
+        await setup.sidecar.until_mirrored()
+
+    assert reply.code is grpc.StatusCode.UNAVAILABLE
+    assert setup.outcomes == {"unreachable": 1}
+
+
+@METHODS
+async def test_an_answer_beyond_max_bytes_is_dropped(engine: str, method: str) -> None:
+    large = answers(b"x" * 200_000)
+    async with mirrored(engine, answers(b"small"), large, max_bytes=100_000) as setup:
+        assert (await setup.call.unary(method)).message == b"small"
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"dropped_bytes": 1}
+
+
+async def test_a_request_beyond_max_bytes_is_not_copied(engine: str) -> None:
+    async with mirrored(engine, max_bytes=1000) as setup:
+        assert (await setup.call.unary(OURS, b"x" * 1001)).ok
+        assert setup.outcomes == {"dropped_bytes": 1}
+
+    assert setup.shadow.calls == []
+
+
+@METHODS
+async def test_a_primarys_answer_without_room_is_not_compared(engine: str, method: str) -> None:
+    async with mirrored(engine, answers(b"x" * 2000), answers(b"x"), max_bytes=1000) as setup:
+        assert (await setup.call.unary(method)).ok
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"uncompared": 1}
+
+
+async def test_copies_beyond_max_in_flight_are_dropped(engine: str) -> None:
+    released = asyncio.Event()
+    async with mirrored(engine, shadow=waits_for(released), max_in_flight=3) as setup:
+        replies = [await setup.call.unary(OURS) for _ in range(10)]
+        released.set()
+        await setup.sidecar.until_mirrored()
+
+    assert all(reply.ok for reply in replies)
+    assert setup.outcomes == {"match": 3, "dropped_in_flight": 7}
+    assert len(setup.shadow.calls) == 3
+
+
+async def test_all_mirrors_together_hold_no_more_than_the_limit(engine: str) -> None:
+    released = asyncio.Event()
+    limit = {"mirror_bytes": 5000}
+    async with mirrored(engine, shadow=waits_for(released, answers(b"")), options=limit) as setup:
+        setup.primary.behaviour = answers(b"")
+        for _ in range(10):
+            assert (await setup.call.unary(OURS, b"x" * 1000)).ok
+        assert setup.sidecar.mirrors.bytes_held == 5000
+        released.set()
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"match": 5, "dropped_bytes": 5}
+
+
+@METHODS
+async def test_a_cancelled_primary_has_nothing_to_compare(engine: str, method: str) -> None:
+    async with mirrored(engine, primary=hangs) as setup:
+        pending = setup.call.channel.unary_unary(method)(b"x")
+        await setup.primary.next_call()
+        await setup.shadow.next_call()
+        pending.cancel()
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"cancelled": 1}
+
+
+async def test_a_marked_call_of_a_trusted_peer_is_not_copied_again(engine: str) -> None:
+    async with mirrored(engine, options={"trusted": ["127.0.0.1"]}) as setup:
+        reply = await setup.call.unary(OURS, metadata=[("x-understudy-mirror", "1")])
+
+    assert reply.ok
+    assert setup.shadow.calls == []
+    assert not setup.sidecar.ledger.totals.mirror_seen
+
+
+async def test_a_share_of_the_calls_is_copied(engine: str) -> None:
+    async with mirrored(engine, percent=30) as setup:
+        for _ in range(300):
+            await setup.call.unary(OURS)
+        await setup.sidecar.until_mirrored()
+
+    assert 40 < setup.outcomes["match"] < 150  # five standard deviations
+
+
+async def test_a_single_request_is_copied_however_late_its_half_close(engine: str) -> None:
+    async with mirrored(engine) as setup:
+        stream = setup.call.stream(UNKNOWN)
+        await stream.write(b"x")
+        await eventually(lambda: setup.primary.calls and setup.primary.calls[0].messages)
+        assert setup.shadow.calls == []
+        await stream.done_writing()
+        assert await stream.read() == b"x"
+        assert await stream.code() is grpc.StatusCode.OK
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"match": 1}
+
+
+async def test_a_single_request_is_copied_where_the_answer_overtakes_its_half_close(engine: str) -> None:
+    async with mirrored(engine, answers(b"y"), answers(b"y")) as setup:
+        stream = setup.call.stream(UNKNOWN)
+        await stream.write(b"x")
+        assert await stream.read() == b"y"
+        assert await stream.code() is grpc.StatusCode.OK
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"match": 1}
+
+
+async def test_a_server_stream_is_compared_whole(engine: str) -> None:
+    async def count(call: Received) -> None:
+        await call.read_all()
+        for number in range(10):
+            await call.write(b"%d" % number)
+
+    async with mirrored(engine, count, count) as setup:
+        assert len((await setup.call.exchange(UNKNOWN, [b"x"])).messages) == 10
+        await setup.sidecar.until_mirrored()
+
+    assert setup.outcomes == {"match": 1}
+
+
+async def test_a_call_of_several_requests_is_not_copied(engine: str) -> None:
+    async with mirrored(engine) as setup:
+        assert (await setup.call.exchange(UNKNOWN, [b"x", b"y"])).messages == (b"x", b"y")
+        await setup.sidecar.until_mirrored()
+
+    assert setup.shadow.calls == []
+    assert setup.outcomes == {}
+
+
+async def test_a_push_that_takes_the_shadow_away_leaves_nothing_held(engine: str) -> None:
+    async def answer_at_leisure(call: Received) -> None:
+        await call.read()
+        await asyncio.Event().wait()
+
+    async with mirrored(engine, shadow=answer_at_leisure, deadline="0.5s") as setup:
+        without = service({"v1": setup.primary.address}, route(weights={"v1": 1}))
+        table = setup.sidecar.engine.table()
+        assert table is not None
+        for number in range(40):
+            if number % 2:
+                setup.sidecar.apply(without)
+            else:
+                setup.sidecar.apply(table.snapshot.service)
+            assert (await setup.call.unary(OURS)).ok
+        await setup.sidecar.until_mirrored()
+
+    assert set(setup.outcomes) <= {"deadline", "unreachable", "cancelled"}
