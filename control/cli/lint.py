@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import click
 from understudy.checks import Violation
 from understudy.checks.control import check_control
+from understudy.checks.reach import unreachable_routes
 from understudy.checks.service import check_service
 from understudy.checks.sidecar import check_sidecar
 from understudy.loading import Document, InvalidFile, load_document
@@ -31,16 +32,22 @@ _CHECKS: Mapping[str, Callable[[Any], list[Violation]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A file, and what is wrong with it."""
+    """A file, what is wrong with it, and what is allowed but hardly meant."""
 
     path: pathlib.Path
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> Sequence[str]:
-        return self.problems or (f"{self.path}: ok",)
+        return (*(self.problems or (f"{self.path}: ok",)), *self.warnings)
 
     def plain(self) -> dict[str, Any]:
-        return {"file": str(self.path), "ok": not self.problems, "problems": list(self.problems)}
+        return {
+            "file": str(self.path),
+            "ok": not self.problems,
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+        }
 
 
 @click.command()
@@ -50,7 +57,8 @@ class Finding:
 def lint(output: Format, files: Sequence[pathlib.Path], more: Sequence[pathlib.Path]) -> None:
     """Check files of every kind, and in directories those that are Understudy's.
 
-    A Rollout is also checked against its service where that is among the files.
+    A Rollout is also checked against its service where that is among the files. A route that no call can
+    reach is warned of, which is no error.
     """
     if not (files or more):
         raise click.UsageError("name at least one file with -f")
@@ -116,9 +124,22 @@ def _judge(
         case Document(kind="Rollout"):
             return Finding(path, tuple(read.problems(_check_rollout(read.message, services))))
         case Document():
-            return Finding(path, tuple(read.problems(_CHECKS[read.kind](read.message))))
+            problems = read.problems(_CHECKS[read.kind](read.message))
+            return Finding(path, tuple(problems), () if problems else tuple(_warnings(read)))
         case _:
             assert_never(read)
+
+
+def _warnings(document: Document) -> Sequence[str]:
+    """Lines on what a sound file says in vain."""
+    match document.kind:
+        case "Service":
+            found = unreachable_routes(document.message)
+        case "Sidecar":
+            found = unreachable_routes(document.message.service, "service")
+        case _:
+            found = []
+    return document.problems([Violation(each.field, f"warning: {each.description}") for each in found])
 
 
 def _check_rollout(

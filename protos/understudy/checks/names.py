@@ -54,6 +54,13 @@ def check_method(value: str, path: str) -> list[Violation]:
     return [Violation(path, f"{rule}, got {value!r}")]
 
 
+def check_model(value: str, path: str) -> list[Violation]:
+    """A model name as model servers know it, or a prefix of one that ends in `*`."""
+    if value.isprintable() and value.removesuffix("*") and "*" not in value[:-1]:
+        return []
+    return [Violation(path, f"must be a model name, or a prefix of one ending in *, got {value!r}")]
+
+
 def check_unique(values: list[str], path: str, leaf: str = "") -> list[Violation]:
     """No value of a list stands in it twice; `leaf` is the field of each item that holds it."""
     first: dict[str, int] = {}

@@ -2,7 +2,8 @@
 
 import re
 
-from understudy.checks.names import check_metadata_key, check_method, check_name, check_unique
+from understudy.checks.fields import check_field
+from understudy.checks.names import check_metadata_key, check_method, check_model, check_name, check_unique
 from understudy.checks.numbers import check_positive_duration, check_range
 from understudy.checks.targets import check_target
 from understudy.checks.violation import Violation, join
@@ -64,6 +65,8 @@ def _check_match(match: service_pb2.Match, path: str) -> list[Violation]:
         violations += check_method(method, join(path, f"methods[{index}]"))
     for index, header in enumerate(match.headers):
         violations += _check_header(header, join(path, f"headers[{index}]"))
+    for index, model in enumerate(match.models):
+        violations += check_model(model, join(path, f"models[{index}]"))
     return violations
 
 
@@ -98,10 +101,18 @@ def _check_split(route: service_pb2.Route, variants: list[str], path: str) -> li
         violations.append(Violation(join(path, "weights"), "must not all be 0: the route would serve nobody"))
     if not violations and sum(weights.values()) == INFINITY:
         violations.append(Violation(join(path, "weights"), "must add up to a finite number"))
-    for index, key in enumerate(route.split.sticky.metadata):
-        violations += check_metadata_key(key, join(path, f"sticky.metadata[{index}]"))
-    if route.split.sticky.max_bytes > MAX_STICKY_BYTES:
-        violations.append(Violation(join(path, "sticky.max_bytes"), "must be at most 64MiB"))
+    return violations + _check_sticky(route.split.sticky, join(path, "sticky"))
+
+
+def _check_sticky(sticky: service_pb2.Sticky, path: str) -> list[Violation]:
+    violations = []
+    for index, key in enumerate(sticky.metadata):
+        violations += check_metadata_key(key, join(path, f"metadata[{index}]"))
+    for index, field in enumerate(sticky.payload_fields):
+        violations += check_field(field, join(path, f"payload_fields[{index}]"))
+    violations += check_unique(list(sticky.payload_fields), join(path, "payload_fields"))
+    if sticky.max_bytes > MAX_STICKY_BYTES:
+        violations.append(Violation(join(path, "max_bytes"), "must be at most 64MiB"))
     return violations
 
 

@@ -57,6 +57,24 @@ def test_every_problem_of_every_file_is_a_line_and_the_exit_code_is_2(put):
     assert all(line.startswith(f"{bad}:7: routes[0].split.weights.v") for line in lines[1:3])
 
 
+def test_a_route_that_is_never_reached_is_warned_of_and_no_error(put):
+    hidden = SERVICE + "  - {name: hidden, match: {methods: [/a.B/C]}, split: {weights: {v2: 1}}}\n"
+    service = put("service.yaml", hidden)
+    block = "".join(f"  {line}\n" for line in hidden.splitlines()[1:])
+    sidecar = put("sidecar.yaml", f"kind: Sidecar\nservice:\n{block}")
+
+    result = run("lint", "-f", service, sidecar)
+
+    text = "warning: is never reached: route 'predict' above it takes every call that it fits"
+    assert result.exit_code == 0
+    assert result.out.splitlines() == [
+        f"{service}: ok",
+        f"{service}:8: routes[1]: {text}",
+        f"{sidecar}: ok",
+        f"{sidecar}:9: service.routes[1]: {text}",
+    ]
+
+
 def test_files_may_follow_each_other(put):
     paths = [put("a.yaml", CONTROL), put("b.yaml", SIDECAR)]
 
@@ -130,6 +148,7 @@ def test_findings_in_json(put):
             "file": path,
             "ok": False,
             "problems": [f"{path}:2: store: must be sqlite:///PATH, got 'nowhere'"],
+            "warnings": [],
         }
     ]
 
