@@ -103,7 +103,7 @@ class GrpcAioEngine:
                 while self._calls.in_flight:
                     self._idle.clear()
                     await self._idle.wait()
-        await self._server.stop(STOP_GRACE)
+        await self._server.stop(None if self._calls.in_flight else STOP_GRACE)
         for upstream in self._upstreams():
             await upstream.close()
 
