@@ -30,7 +30,8 @@ class Received:
     method: str
     metadata: Pairs
     time_remaining: float | None
-    context: Any
+    peer: str
+    context: Any  # of use only while the call lasts
     messages: list[bytes] = field(default_factory=list)
     half_closed: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,7 +128,7 @@ class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class 
 
         async def handle(_: Any, context: Any) -> None:
             metadata = tuple((key, value) for key, value in context.invocation_metadata() or ())
-            call = Received(method, metadata, context.time_remaining(), context)
+            call = Received(method, metadata, context.time_remaining(), context.peer(), context)
             self.calls.append(call)
             self.arrived.put_nowait(call)
             try:

@@ -95,9 +95,9 @@ async def test_a_unix_socket_is_a_target_too(engine: str, tmp_path: object) -> N
         first.address = f"unix:{tmp_path}/model.sock"
         await first.start(first.address)
         target = f"unix:{tmp_path}/model.sock"
-        async with sidecar(engine, service({"v1": target, "v2": second.address})) as one:
-            async with caller(one.address) as call:
-                assert (await call.unary(UNARY, b"x")).message == b"x"
+        what = service({"v1": target, "v2": second.address})
+        async with sidecar(engine, what) as one, caller(one.address) as call:
+            assert (await call.unary(UNARY, b"x")).message == b"x"
 
 
 async def test_a_reset_call_is_not_sent_twice(engine: str) -> None:
