@@ -31,15 +31,28 @@ class HeaderTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Patterns:
+    """Names, whole or by their beginning; any one must fit."""
+
+    exact: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    def fit(self, name: str) -> bool:
+        """Whether the name is one of them."""
+        return name in self.exact or name.startswith(self.prefixes)
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
-    """Conditions that must all hold; no methods at all means every method."""
+    """Conditions that must all hold; no methods at all means every method; so does no models."""
 
     exact: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
     headers: tuple[HeaderTest, ...] = ()
+    models: Patterns | None = None
 
-    def fits(self, method: str, metadata: Metadata) -> bool:
-        """Whether they hold of this call."""
+    def may_fit(self, method: str, metadata: Metadata) -> bool:
+        """Whether they hold of this call, whichever its model."""
         if (
             (self.exact or self.prefixes)
             and method not in self.exact
@@ -47,6 +60,12 @@ class Match:
         ):
             return False
         return all(test.fits(metadata) for test in self.headers)
+
+    def fits(self, method: str, metadata: Metadata, model: str | None = None) -> bool:
+        """Whether they hold of this call; `model` is None where its message names none."""
+        if not self.may_fit(method, metadata):
+            return False
+        return self.models is None or (model is not None and self.models.fit(model))
 
 
 class _Matching(Protocol):
@@ -57,9 +76,9 @@ class _Matching(Protocol):
 R = TypeVar("R", bound=_Matching)
 
 
-def first_fit(routes: Sequence[R], rest: R, method: str, metadata: Metadata) -> R:
+def first_fit(routes: Sequence[R], rest: R, method: str, metadata: Metadata, model: str | None = None) -> R:
     """The first route whose match fits the call, else `rest`."""
     for route in routes:
-        if route.match.fits(method, metadata):
+        if route.match.fits(method, metadata, model):
             return route
     return rest

@@ -1,4 +1,5 @@
-"""The Predict protocols that are known by name: which methods are unary, where a user id stands.
+"""The Predict protocols that are known by name: which methods are unary, where a user id and a model's
+name stand.
 
 They are read by field number; no descriptor of theirs is ever registered, since the names would collide
 with those that model servers and clients register in one process.
@@ -9,7 +10,7 @@ Sources: KServe's Open Inference Protocol (`inference.GRPCInferenceService`), Te
 
 from enum import StrEnum
 
-from proxy.policy.wire import Entry, Path
+from proxy.policy.wire import Entry, Path, find
 
 
 class Protocol(StrEnum):
@@ -43,7 +44,45 @@ USER_ID: dict[Protocol, tuple[Path, ...]] = {
 }
 """Where a request holds its user id, in the order of preference."""
 
-_UNARY_PREFIXES = ("/inference.GRPCInferenceService/", "/tensorflow.serving.")
+_V2 = "/inference.GRPCInferenceService/"
+_TENSORFLOW = "/tensorflow.serving."
+_TORCHSERVE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/"
+
+MODEL_NAME: dict[str, Path] = {
+    UNDERSTUDY_PREDICT: (1,),
+    **dict.fromkeys(
+        [_V2 + name for name in ("ModelInfer", "ModelStreamInfer", "ModelReady", "ModelMetadata")], (1,)
+    ),
+    **dict.fromkeys([_V2 + name for name in ("ModelConfig", "ModelStatistics")], (1,)),
+    **dict.fromkeys(
+        [
+            f"{_TENSORFLOW}PredictionService/{name}"
+            for name in ("Predict", "Classify", "Regress", "GetModelMetadata")
+        ],
+        (1, 1),  # model_spec.name
+    ),
+    f"{_TENSORFLOW}ModelService/GetModelStatus": (1, 1),
+    **dict.fromkeys([_TORCHSERVE + name for name in ("Predictions", "StreamPredictions")], (1,)),
+}
+"""Where a request names its model, by method."""
+
+MODEL_NAME_BYTES = 1024 * 1024
+"""How far into a message its model's name is looked for."""
+
+
+def names_model(method: str) -> bool:
+    """Whether a request of this method names a model."""
+    return method in MODEL_NAME
+
+
+def model_of(method: str, message: bytes) -> str | None:
+    """The model that a request names; None where it names none."""
+    path = MODEL_NAME.get(method)
+    found = find(message, path, MODEL_NAME_BYTES) if path is not None else None
+    return found.value.decode(errors="replace") if found is not None else None
+
+
+_UNARY_PREFIXES = (_V2, _TENSORFLOW)
 _UNARY = frozenset(
     {
         UNDERSTUDY_PREDICT,

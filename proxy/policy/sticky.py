@@ -4,18 +4,21 @@ from dataclasses import dataclass
 
 from proxy.policy.matching import Metadata, values
 from proxy.policy.protocols import PREDICT, USER_ID
-from proxy.policy.wire import find
+from proxy.policy.wire import Path, find
 
 DEFAULT_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Sticky:
-    """Sources of a key, in order: metadata keys, then the payload's own place where `payload` is set."""
+    """Sources of a key, in order: metadata keys, the route's places in the message, then, where `payload` is
+    set, the known protocol's own.
+    """
 
     metadata: tuple[str, ...] = ()
     payload: bool = False
     max_bytes: int = DEFAULT_MAX_BYTES
+    fields: tuple[Path, ...] = ()
 
     def from_metadata(self, metadata: Metadata) -> bytes | None:
         """The first value of the first key that has one that is not empty."""
@@ -27,11 +30,12 @@ class Sticky:
 
     def reads_payload(self, method: str) -> bool:
         """Whether a request of this method may hold a key."""
-        return self.payload and method in PREDICT
+        return bool(self.fields) or (self.payload and method in PREDICT)
 
     def from_payload(self, method: str, message: bytes) -> bytes | None:
-        """The user id at the known protocol's own place, looked for in the first `max_bytes`."""
-        for path in USER_ID[PREDICT[method]] if self.reads_payload(method) else ():
+        """The first key that is not empty, looked for in the message's first `max_bytes`."""
+        known = USER_ID[PREDICT[method]] if self.payload and method in PREDICT else ()
+        for path in (*self.fields, *known):
             found = find(message, path, self.max_bytes)
             if found is not None and found.value:
                 return found.value

@@ -4,18 +4,21 @@ A call reads the table once and is decided by that one table to its end; a push 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from understudy.checks import Violation
+from understudy.checks.fields import parse_field
 from understudy.checks.numbers import seconds
 from understudy.checks.service import check_service
 from understudy.checks.targets import parse_target
 from understudy.v1 import discovery_pb2, service_pb2
 
-from proxy.policy.matching import HeaderTest, Match
+from proxy.policy.matching import HeaderTest, Match, Metadata, Patterns, first_fit
+from proxy.policy.protocols import model_of, names_model
 from proxy.policy.splitting import Split
 from proxy.policy.sticky import DEFAULT_MAX_BYTES, Sticky
+from proxy.policy.wire import Entry, Path
 
 DEFAULT_MIRROR_DEADLINE = 1.0  # seconds
 DEFAULT_MIRROR_IN_FLIGHT = 64
@@ -86,6 +89,7 @@ class Table:
     fallback: Variant
     routes: tuple[Route, ...]
     rest: Route  # calls that fit no route
+    reads_models: bool  # some route asks for a model's name
     latency_bounds: tuple[float, ...]  # seconds, rising
     snapshot: discovery_pb2.Snapshot
 
@@ -93,6 +97,23 @@ class Table:
     def at(self) -> tuple[int, int]:
         """(epoch, version), compared lexicographically."""
         return self.epoch, self.version
+
+    def needs_message(self, method: str, metadata: Metadata) -> bool:
+        """Whether a call's first message has a say in its route or its variant."""
+        for route in self.routes:
+            if not route.match.may_fit(method, metadata):
+                continue
+            if route.match.models is None:
+                sticky = route.sticky
+                return sticky.reads_payload(method) and sticky.from_metadata(metadata) is None
+            if names_model(method):
+                return True
+        return False
+
+    def route_of(self, method: str, metadata: Metadata, message: bytes | None) -> Route:
+        """The route that decides a call; `message` is its first, where `needs_message` says so."""
+        model = model_of(method, message) if self.reads_models and message is not None else None
+        return first_fit(self.routes, self.rest, method, metadata, model)
 
 
 def compile_snapshot(snapshot: discovery_pb2.Snapshot) -> Table:
@@ -119,6 +140,7 @@ def compile_snapshot(snapshot: discovery_pb2.Snapshot) -> Table:
         fallback=fallback,
         routes=tuple(_route(route, variants, salt) for route in service.routes),
         rest=Route("", Match(), Split.of({fallback: 1.0}, salt), Sticky(), (), None),
+        reads_models=any(route.match.models for route in service.routes),
         latency_bounds=tuple(sorted({seconds(bound) for bound in snapshot.latency_bounds})),
         snapshot=snapshot,
     )
@@ -137,22 +159,41 @@ def _route(route: service_pb2.Route, variants: Mapping[str, Variant], salt: str)
     sticky = route.split.sticky
     weights = {variants[name]: weight for name, weight in route.split.weights.items()}
     metadata = tuple(key.lower() for key in sticky.metadata)
-    if not metadata and not sticky.payload:
+    if not metadata and not sticky.payload and not sticky.payload_fields:
         metadata = (DEFAULT_STICKY_KEY,)
     return Route(
         name=route.name,
         match=_match(route.match),
         split=Split.of(weights, sticky.salt or salt),
-        sticky=Sticky(metadata, sticky.payload, sticky.max_bytes or DEFAULT_MAX_BYTES),
+        sticky=Sticky(
+            metadata,
+            sticky.payload,
+            sticky.max_bytes or DEFAULT_MAX_BYTES,
+            tuple(_path(field) for field in sticky.payload_fields),
+        ),
         mirrors=tuple(_mirror(mirror, variants) for mirror in route.mirrors if mirror.percent > 0),
         timeout=seconds(route.timeout) if route.HasField("timeout") else None,
     )
 
 
+def _path(field: str) -> Path:
+    return tuple(
+        step.number if step.key is None else Entry(step.number, step.key.encode())
+        for step in parse_field(field)
+    )
+
+
 def _match(match: service_pb2.Match) -> Match:
-    prefixes = tuple(method[:-1] for method in match.methods if method.endswith("*"))
-    exact = frozenset(method for method in match.methods if not method.endswith("*"))
-    return Match(exact, prefixes, tuple(_header(header) for header in match.headers))
+    exact, prefixes = _patterns(match.methods)
+    headers = tuple(_header(header) for header in match.headers)
+    models = Patterns(*_patterns(match.models)) if match.models else None
+    return Match(exact, prefixes, headers, models)
+
+
+def _patterns(patterns: Sequence[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Whole names, and the prefixes that end in `*`."""
+    prefixes = tuple(pattern[:-1] for pattern in patterns if pattern.endswith("*"))
+    return frozenset(pattern for pattern in patterns if not pattern.endswith("*")), prefixes
 
 
 def _header(header: service_pb2.HeaderMatch) -> HeaderTest:

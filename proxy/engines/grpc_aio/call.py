@@ -15,7 +15,7 @@ from proxy.engines.grpc_aio.in_force import InForce
 from proxy.engines.grpc_aio.upstream import Upstream
 from proxy.policy.admission import CallLimits
 from proxy.policy.deadlines import shrink, wire_exact
-from proxy.policy.matching import Metadata, first_fit, values
+from proxy.policy.matching import Metadata, values
 from proxy.policy.table import Route, Variant
 from proxy.policy.tickets import Ticket, encode
 from proxy.stats.ledger import Ledger
@@ -106,7 +106,7 @@ class Door:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "no configuration yet", "no_configuration")
         metadata: Metadata = tuple(context.invocation_metadata() or ())
         hops, marked = self._marks(metadata, context)
-        route = first_fit(in_force.table.routes, in_force.table.rest, method, metadata)
+        route = in_force.table.route_of(method, metadata, request)
         allowed = context.time_remaining()
         timeout = shrink(allowed, route.timeout)
         if timeout is not None and timeout <= 0:

@@ -18,7 +18,6 @@ from proxy.engines.grpc_aio.metadata import received
 from proxy.engines.grpc_aio.mirror import Copy, Mirrors
 from proxy.engines.grpc_aio.upstream import write
 from proxy.policy.deadlines import code_of_cancellation
-from proxy.policy.table import Table
 
 TRAILERS_GRACE = 0.005
 """Seconds that a header block without a key waits for what follows it: it may be nothing but trailers."""
@@ -53,7 +52,8 @@ class Streaming:
         requests = Requests(context, tasks)
         in_force = self._door.in_force()
         first = None
-        if in_force is not None and _may_need_payload(in_force.table, method):
+        metadata = tuple(context.invocation_metadata() or ())
+        if in_force is not None and in_force.table.needs_message(method, metadata):
             first = await requests.first()
         try:
             call = self._door.open(method, context, first)
@@ -152,7 +152,3 @@ async def _read(upstream: Answering) -> bytes | None:
     except AioRpcError:
         return None
     return None if message is EOF else message  # type: ignore[return-value]  # EOF's type hides in the stubs
-
-
-def _may_need_payload(table: Table, method: str) -> bool:
-    return any(route.sticky.reads_payload(method) for route in table.routes)

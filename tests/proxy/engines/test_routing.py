@@ -79,3 +79,31 @@ async def test_a_user_named_in_the_message_stays(engine: str) -> None:
         for number in range(20):
             request = prediction_pb2.PredictRequest(user_id=f"user-{number}").SerializeToString()
             assert len({(await call.unary(UNARY, request)).variant for _ in range(5)}) == 1
+
+
+V2_UNARY = "/inference.GRPCInferenceService/ModelInfer"
+V2_STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
+
+
+@pytest.mark.parametrize("method", [V2_UNARY, V2_STREAM])
+async def test_a_model_is_a_route(engine: str, method: str) -> None:
+    iris = route("iris", match={"models": ["iris*"]}, weights={"v2": 1})
+    async with two_variants(engine, iris, route(weights={"v1": 1})) as (_, call):
+        named = await call.exchange(method, [b"\x0a\x06iris-2"])
+        others = [await call.exchange(method, [body]) for body in (b"", b"\x0a\x05fraud", b"\xff")]
+
+    assert (named.variant, named.message) == ("v2", b"\x0a\x06iris-2")
+    assert {reply.variant for reply in others} == {"v1"}
+
+
+async def test_a_place_in_the_message_that_the_route_names_ties_a_user(engine: str) -> None:
+    sticky = {"weights": {"v1": 50, "v2": 50}, "sticky": {"payload_fields": ["7.1"]}}
+    async with two_variants(engine, route(split=sticky)) as (_, call):
+        seen = set()
+        for number in range(20):
+            request = b"\x3a\x04\x0a\x02u" + str(number % 10).encode()
+            replies = [await call.exchange(STREAM, [request]) for _ in range(3)]
+            assert len({reply.variant for reply in replies}) == 1
+            seen.add(replies[0].variant)
+
+    assert seen == {"v1", "v2"}
