@@ -74,7 +74,7 @@ class Subscription:
 
     async def _follow(self) -> bool:
         """One stream from its beginning to its end; whether it brought anything."""
-        answers: asyncio.Queue[discovery_pb2.SubscribeRequest] = asyncio.Queue()
+        answers: asyncio.Queue[discovery_pb2.SubscribeRequest | None] = asyncio.Queue()
         answers.put_nowait(self._answer(""))
         stream = self._stub.Subscribe(_drain(answers))
         brought = False
@@ -88,6 +88,7 @@ class Subscription:
             if not brought:
                 raise
         finally:
+            answers.put_nowait(None)  # gRPC's own task waits for more, even after the stream's end
             stream.cancel()
         return brought
 
@@ -120,7 +121,7 @@ class Subscription:
 
 
 async def _drain(
-    answers: "asyncio.Queue[discovery_pb2.SubscribeRequest]",
+    answers: "asyncio.Queue[discovery_pb2.SubscribeRequest | None]",
 ) -> AsyncIterator[discovery_pb2.SubscribeRequest]:
-    while True:
-        yield await answers.get()
+    while (answer := await answers.get()) is not None:
+        yield answer
