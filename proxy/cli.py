@@ -25,7 +25,9 @@ from understudy.serving.logs import configure_logging
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def proxy(config: pathlib.Path, log_level: str, **overrides: str | None) -> None:
     """Run the sidecar."""
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # read when grpc is imported, below
+    # Read when grpc is imported, below. What its core writes by itself is no log line of ours, and all that
+    # matters of it comes back as an exception or a status.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     document = load_document(config, "Sidecar")
     for field, value in overrides.items():
         if value is not None:

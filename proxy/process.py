@@ -91,11 +91,15 @@ class Sidecar:
         )
         admin = HttpServer(admin_app(doors), settings.admin)
         status = HttpServer(status_app(doors), settings.status)
-        listening = {
-            "data": await engine.start(settings.listen),
-            "admin": await _listen("admin", admin, settings.admin, tasks),
-            "status": await _listen("status", status, settings.status, tasks),
-        }
+        try:
+            listening = {
+                "data": await engine.start(settings.listen),
+                "admin": await _listen("admin", admin, settings.admin, tasks),
+                "status": await _listen("status", status, settings.status, tasks),
+            }
+        except CannotStart:
+            await engine.drain(0)
+            raise
         async with self._control_service(engine, tasks):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
