@@ -116,7 +116,9 @@ def _from_contents(datatype: str, contents: bytes) -> Values:
         return np.frombuffer(packed, _FIXED[wanted])
     numbers: list[int] = []
     for wire, value in parts:
-        numbers += _varints(value, signed=wanted in (2, 3)) if wire == 2 else [_signed(value)]
+        if wire not in (0, 2):
+            raise Undecodable("bytes where a number should be")
+        numbers += _varints(value, signed=wanted in (2, 3))
     try:
         return np.array(numbers, _INTEGERS.get(wanted, np.int64))
     except OverflowError:
