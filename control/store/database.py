@@ -50,6 +50,7 @@ class Database:
         self._connection = connection
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
+        self._is_over = False
 
     def __repr__(self) -> str:
         return f"<Database {self._engine.url}, {self._jobs.qsize()} waiting>"
@@ -59,10 +60,22 @@ class Database:
         self._worker = tasks.create_task(self._work(), name="store")
 
     async def run(self, transaction: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do all of it or nothing. A caller that is cancelled meanwhile does not stop it half way."""
+        """Do all of it or nothing. A caller that is cancelled meanwhile still learns what came of it, so that
+        nothing is written that nobody puts in force; the cancellation is due at its next wait.
+        """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._is_over:
+            raise asyncio.CancelledError("the store is closed")
         self._jobs.put_nowait(_Job(transaction, done))
-        return await done
+        was_cancelled = False
+        while not done.done():
+            try:
+                await asyncio.wait([done])
+            except asyncio.CancelledError:
+                was_cancelled = True
+        if was_cancelled:
+            _cancel_later()
+        return done.result()
 
     async def next_epoch(self) -> int:
         """A number that no start of this store had before."""
@@ -77,16 +90,34 @@ class Database:
         await self._engine.dispose()
 
     async def _work(self) -> None:
-        while (job := await self._jobs.get()) is not None:
-            try:
-                async with self._connection.begin():
-                    result = await job.transaction(self._connection)
-            except Exception as error:  # noqa: BLE001 - it is the asker's, and is raised there
-                if not job.done.done():
-                    job.done.set_exception(error)
-            else:
-                if not job.done.done():
-                    job.done.set_result(result)
+        try:
+            while (job := await self._jobs.get()) is not None:
+                await self._do(job)
+        finally:
+            self._is_over = True
+            while not self._jobs.empty():
+                if (job := self._jobs.get_nowait()) is not None:
+                    job.done.cancel()
+
+    async def _do(self, job: "_Job") -> None:
+        try:
+            async with self._connection.begin():
+                result = await job.transaction(self._connection)
+        except Exception as error:  # noqa: BLE001 - it is the asker's, and is raised there
+            job.done.set_exception(error)
+        except asyncio.CancelledError:
+            job.done.cancel()
+            raise
+        else:
+            job.done.set_result(result)
+
+
+def _cancel_later() -> None:
+    """Take up a cancellation that was put off, counted once as it was."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+        task.cancel()
 
 
 @dataclass(frozen=True, slots=True)

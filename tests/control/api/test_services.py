@@ -1,12 +1,16 @@
 """The `Services` API over a real port."""
 
+import asyncio
+import contextlib
 import pathlib
+from typing import Any
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from understudy.v1 import service_pb2, services_pb2
 
+from control.store.services import Services
 from tests.support.fake_sidecar import FakeSidecar, fake_sidecar, health
 from tests.support.plane import Plane, control_plane
 from tests.support.rollouts import make_service, progressive
@@ -170,3 +174,21 @@ async def test_a_deployed_slot_waits_for_its_switch(tmp_path: pathlib.Path) -> N
         slots = (await plane.service()).slots
         assert slots.slots["pink"].deployed_at.seconds == slots.slots["green"].deployed_at.seconds + 10
         assert (await switch(plane)).slots.active_slot == "pink"
+
+
+async def test_a_caller_that_hangs_up_leaves_nothing_unpushed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Services.apply
+
+    async def apply(self: Services, service: service_pb2.Service, now: float, *, expected: int) -> Any:
+        call = asyncio.current_task()
+        assert call is not None
+        call.cancel()  # it arrives while the store is at it
+        return await whole(self, service, now, expected=expected)
+
+    monkeypatch.setattr(Services, "apply", apply)
+    async with control_plane(tmp_path) as plane, fake_sidecar(plane.address) as sidecar:
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
+            await plane.apply()
+        assert (await sidecar.has(1)).service == make_service()

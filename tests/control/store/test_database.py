@@ -95,6 +95,71 @@ async def test_a_caller_that_goes_away_stops_nothing_half_way(tmp_path: pathlib.
         await store.close()
 
 
+async def test_a_caller_that_is_cancelled_learns_what_was_written(tmp_path: pathlib.Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        store = await open_database(f"sqlite:///{tmp_path}/understudy.db")
+        store.start(tasks)
+        inside, go_on = asyncio.Event(), asyncio.Event()
+        told: list[str] = []
+
+        async def write(connection: AsyncConnection) -> str:
+            inside.set()
+            await go_on.wait()
+            await connection.execute(meta.insert().values(key="whole", value=1))
+            return "written"
+
+        async def call() -> None:
+            told.append(await store.run(write))
+            await asyncio.Event().wait()
+
+        caller = tasks.create_task(call())
+        await inside.wait()
+        caller.cancel()
+        go_on.set()
+        await asyncio.wait([caller])
+        assert told == ["written"]
+        assert caller.cancelled()
+        await store.close()
+
+
+async def test_nobody_waits_for_a_store_that_has_ended(tmp_path: pathlib.Path) -> None:
+    async def wait(_connection: AsyncConnection) -> None:
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        store = await open_database(f"sqlite:///{tmp_path}/understudy.db")
+        async with asyncio.TaskGroup() as dying:
+            store.start(dying)
+            callers = [tasks.create_task(store.run(wait)) for _ in range(2)]
+            await asyncio.sleep(0)
+            for task in asyncio.all_tasks():
+                if task.get_name() == "store":
+                    task.cancel()
+        await asyncio.wait(callers)
+        assert all(caller.cancelled() for caller in callers)
+        with pytest.raises(asyncio.CancelledError):
+            await store.run(wait)
+        await store.close()
+
+
+async def test_a_time_limit_on_a_transaction_is_still_one(tmp_path: pathlib.Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        store = await open_database(f"sqlite:///{tmp_path}/understudy.db")
+        store.start(tasks)
+
+        async def write(_connection: AsyncConnection) -> None:
+            await asyncio.sleep(0.02)
+
+        async def call() -> None:
+            async with asyncio.timeout(0):
+                await store.run(write)
+                await asyncio.Event().wait()
+
+        with pytest.raises(TimeoutError):
+            await call()
+        await store.close()
+
+
 async def test_why_a_store_cannot_be_opened_is_one_line(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
