@@ -9,13 +9,12 @@ may arrive out of order where one had to be tried again; the number in the id te
 """
 
 import asyncio
+import http.client
 import json
 import logging
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-
-from sqlalchemy.exc import DatabaseError
 
 from control.clock import Clock
 from control.signals import Changes
@@ -43,7 +42,7 @@ class Notifier:
         while True:
             try:
                 await self._round()
-            except (ExceptionGroup, DatabaseError):
+            except Exception:  # whatever it is, rollouts and sidecars go on
                 logger.exception("webhooks could not be delivered; trying again")
                 await asyncio.sleep(FIRST_PAUSE)
 
@@ -106,5 +105,5 @@ def _post(letter: Posted) -> str:
     except urllib.error.HTTPError as error:
         with error:
             return f"answered {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return f"{type(error).__name__}: {error}"

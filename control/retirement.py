@@ -7,8 +7,6 @@ import asyncio
 import contextlib
 import logging
 
-from sqlalchemy.exc import DatabaseError
-
 from control.clock import Clock
 from control.delivery.board import Board
 from control.rollout.model import Refused
@@ -38,7 +36,7 @@ class Retirement:
                 for stored in await self._store.rollouts.retiring(self._clock.wall()):
                     with contextlib.suppress(StoreRefused):  # busy, or changed just now: look again later
                         await self._retire(stored)
-            except DatabaseError:
+            except Exception:  # whatever it is, rollouts and sidecars go on
                 logger.exception("old variants could not be looked after; trying again")
             await asyncio.sleep(period)
 

@@ -1,3 +1,4 @@
+import asyncio
 import pathlib
 import socket
 
@@ -85,6 +86,32 @@ async def test_an_address_that_hangs_holds_up_no_other(
             await plane.start(rollout)
             await eventually(lambda: len(hooked.received) == 1)
             await plane.rollouts.Abort(rollouts_pb2.AbortRequest(name="fraud-v2-1"))
+
+
+async def test_an_answer_that_is_no_http_is_one_that_was_not_taken(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    garbled = 0
+
+    async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal garbled
+        await reader.readuntil(b"\r\n\r\n")
+        garbled += 1
+        writer.write(b"220 mail.example ESMTP\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(garble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, receiver() as hooked:
+        hooks = [hook(f"http://127.0.0.1:{port}/"), hook(hooked.url, "stage")]
+        async with control_plane(tmp_path, notify=hooks) as plane:
+            await plane.apply()
+            await plane.start(progressive())
+            await eventually(lambda: caplog.text.count("a webhook was not taken") == 2)
+            plane.clock.advance(FIRST_PAUSE)
+            await eventually(lambda: garbled == 4)
+            assert "could not be delivered" not in caplog.text
+            assert len(hooked.received) == 1
 
 
 def test_pauses_double_up_to_a_bound() -> None:
