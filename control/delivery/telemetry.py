@@ -6,7 +6,7 @@ from understudy.checks import Violation
 from understudy.checks.names import check_name
 from understudy.v1 import telemetry_pb2, telemetry_pb2_grpc
 
-from control.api.errors import refuse_fields
+from control.api.errors import refuse_fields, refusing
 from control.clock import Clock
 from control.delivery.fleet import Fleet
 from control.delivery.recent import Recent
@@ -32,7 +32,9 @@ class Telemetry(telemetry_pb2_grpc.TelemetryServicer):
         """Answered once it is kept; one that is here already is answered alike."""
         if violations := check_report(request):
             await refuse_fields(context, violations)
-        if await self._log.take(request, self._clock.wall()):
+        async with refusing(context):
+            is_new = await self._log.take(request, self._clock.wall())
+        if is_new:
             health = {entry.variant: (entry.live, entry.reason) for entry in request.variants}
             self._recent.add(request, self._clock.monotonic())
             self._fleet.note_report(

@@ -4,9 +4,11 @@ import pathlib
 
 import grpc
 import pytest
+from sqlalchemy.exc import OperationalError
 from understudy.v1 import services_pb2, telemetry_pb2
 
 from control.delivery.telemetry import check_report
+from control.store.evidence import EvidenceLog
 from control.times import to_timestamp
 from tests.support.fake_sidecar import copies, fake_sidecar, health, live
 from tests.support.plane import control_plane
@@ -30,6 +32,19 @@ async def test_a_report_that_is_sent_again_counts_once(tmp_path: pathlib.Path) -
         await sidecar.report(live("v1", 1))
         status = await plane.until(lambda status: status.stages[0].arms[0].calls >= 71)
         assert [arm.calls for arm in status.stages[0].arms] == [71, 0, 30]
+
+
+async def test_a_report_that_cannot_be_kept_is_to_be_sent_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take(*_: object) -> bool:
+        raise OperationalError("INSERT", {}, OSError("database or disk is full"))
+
+    monkeypatch.setattr(EvidenceLog, "take", take)
+    async with control_plane(tmp_path) as plane, fake_sidecar(plane.address) as sidecar:
+        with pytest.raises(grpc.aio.AioRpcError, match="disk is full") as found:
+            await sidecar.send(report())
+        assert found.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_evidence_from_before_a_stage_is_not_the_stage_s(tmp_path: pathlib.Path) -> None:
