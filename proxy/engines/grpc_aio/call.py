@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from proxy.engines.grpc_aio import metadata as keys
+from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.failures import ERROR_KEY, Ending
 from proxy.engines.grpc_aio.in_force import InForce
 from proxy.engines.grpc_aio.upstream import Upstream
@@ -50,6 +51,8 @@ class Call:
     allowed: float | None  # by the caller
     timeout: float | None  # for the model server
     started: float
+    address: Address | None  # of the upstream; None while it has none that is usable
+    is_moved: bool = False  # to another address than its first
 
     @property
     def trace_id(self) -> str:
@@ -112,7 +115,11 @@ class Door:
         if timeout is not None and timeout <= 0:
             raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "deadline_exceeded")
         intended = self._pick(route, method, metadata, request)
-        variant = self._live(in_force, route, intended, counted=not marked)
+        variant = intended
+        address = in_force.live(variant).usable_address()
+        if address is None:
+            variant = self._live(in_force, route, intended, counted=not marked)
+            address = in_force.live(variant).address()
         found = values(metadata, keys.REQUEST_ID_KEY)
         trace = self.tracing.begin(method, metadata)
         if trace is not None:
@@ -132,6 +139,7 @@ class Door:
             allowed=allowed,
             timeout=None if timeout is None else wire_exact(timeout),
             started=started,
+            address=address,
         )
 
     def close(self, call: Call, code: str) -> None:

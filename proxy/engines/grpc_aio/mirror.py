@@ -131,14 +131,16 @@ class Mirrors:
 
     async def _ask(self, copy: Copy) -> tuple[Answer, str]:
         """The shadow's answer, and the outcome where the shadow itself gave none."""
-        upstream = copy.call.in_force.mirror(copy.mirror)
+        address = copy.call.in_force.mirror(copy.mirror).address()
+        if address is None:
+            return Answer("UNAVAILABLE"), "unreachable"
         method, deadline = copy.call.method, copy.mirror.deadline
         metadata = copy.call.mirrored(copy.trace)
         messages: list[bytes] = []
         is_unary = is_known_unary(method)
-        begin = upstream.unary(method) if is_unary else upstream.unary_stream(method)
+        begin = address.unary(method) if is_unary else address.unary_stream(method)
         try:
-            call = begin(copy.request, timeout=deadline, metadata=metadata)
+            call = address.counted(begin(copy.request, timeout=deadline, metadata=metadata))
         except grpc.aio.UsageError:  # a push took this connection away since the copy was offered
             return Answer("CANCELLED"), "cancelled"
         try:

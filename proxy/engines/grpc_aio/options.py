@@ -1,7 +1,5 @@
 """Channel and server arguments, each with its reason."""
 
-import json
-
 MAX_METADATA = 64 * 1024
 
 # Of an argument given twice the first counts: each stands in one place only.
@@ -32,15 +30,13 @@ def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ..
         ("grpc.enable_http_proxy", 0),
         # A channel has connections of its own: a stalled shadow shares none with its primary.
         ("grpc.use_local_subchannel_pool", 1),
-        # Nothing is retried behind the caller's back.
-        ("grpc.enable_retries", 0),
+        # There is no retry policy. What this turns on is gRPC's own second try of a call that, by the
+        # model server's GOAWAY, surely was not taken up there: nothing else tells it from one that was.
+        ("grpc.enable_retries", 1),
         # A model server that comes back is found within a second; the default backs off to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 1000),
-        ("grpc.dns_min_time_between_resolutions_ms", 1000),
-        # All addresses of a name are used.
-        ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
     ]
     if authority:
         arguments.append(("grpc.default_authority", authority))

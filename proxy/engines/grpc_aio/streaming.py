@@ -11,12 +11,13 @@ import grpc
 from grpc.aio import EOF, AioRpcError
 
 from proxy.compare.comparison import Answer
+from proxy.engines.grpc_aio.address import Address, write
 from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.messages import Kept, Requests
 from proxy.engines.grpc_aio.metadata import received
 from proxy.engines.grpc_aio.mirror import Copy, Mirrors
-from proxy.engines.grpc_aio.upstream import write
+from proxy.engines.grpc_aio.rerouting import elsewhere, placed
 from proxy.policy.deadlines import code_of_cancellation
 
 TRAILERS_GRACE = 0.005
@@ -67,6 +68,8 @@ class Streaming:
             return
         try:
             await self._carry(call, requests, context, tasks)
+        except Refused as refused:
+            await refuse(self._door, context, refused, call)
         finally:
             requests.stop()
             self._door.limits.leave_variant(call.variant.name)
@@ -74,7 +77,7 @@ class Streaming:
     async def _carry(
         self, call: Call, requests: Requests, context: Context, tasks: asyncio.TaskGroup
     ) -> None:
-        upstream = call.upstream.stream(call.method)(timeout=call.timeout, metadata=call.forwarded())
+        upstream = await self._connected(call, context)
         copies: list[Copy] = []
         kept = Kept(call.route.mirrors)
         answer: Answer | None = None
@@ -86,6 +89,20 @@ class Streaming:
         finally:
             writing.cancel()
             self._mirrors.settle(copies, answer)
+
+    async def _connected(self, call: Call, context: Context) -> Answering:
+        """The call begun, where possible at an address that is there; no message was taken yet."""
+        upstream = _begin(call, await placed(call))
+        try:
+            await upstream.wait_for_connection()
+        except AioRpcError as error:
+            again = elsewhere(self._door, call, error)
+            return upstream if again is None else _begin(call, again)
+        except asyncio.CancelledError:
+            upstream.cancel()
+            self._door.close(call, code_of_cancellation(context.time_remaining(), call.allowed))
+            raise
+        return upstream
 
     async def _pump(
         self, call: Call, requests: Requests, upstream: Answering, copies: list[Copy], kept: Kept
@@ -144,6 +161,10 @@ class Streaming:
         finally:
             self._door.close(call, code)
         return code
+
+
+def _begin(call: Call, address: Address) -> Answering:
+    return address.counted(address.stream(call.method)(timeout=call.timeout, metadata=call.forwarded()))
 
 
 async def _read(upstream: Answering) -> bytes | None:

@@ -2,13 +2,16 @@
 
 import asyncio
 
+import grpc
 from grpc.aio import AioRpcError
 
 from proxy.compare.comparison import Answer
+from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import received
 from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.engines.grpc_aio.rerouting import elsewhere, placed
 from proxy.policy.deadlines import code_of_cancellation
 
 
@@ -25,6 +28,7 @@ class Unary:
         if not limits.enter():
             await refuse(self._door, context, overloaded("in_flight"), None)
             return b""
+        call: Call | None = None
         try:
             call = self._door.open(method, context, request)
             if not limits.enter_variant(call.variant.name):
@@ -35,7 +39,7 @@ class Unary:
             finally:
                 limits.leave_variant(call.variant.name)
         except Refused as refused:
-            await refuse(self._door, context, refused, None)
+            await refuse(self._door, context, refused, call)
             return b""
         finally:
             limits.leave()
@@ -44,13 +48,22 @@ class Unary:
         code = "CANCELLED"
         response = b""
         answer: Answer | None = None
-        upstream = call.upstream.unary(call.method)(request, timeout=call.timeout, metadata=call.forwarded())
+        upstream = _begin(call, await placed(call), request)
         copies = self._mirrors.offer(call, request)
         try:
-            response = await upstream
+            try:
+                response = await upstream
+            except AioRpcError as error:
+                again = elsewhere(self._door, call, error)
+                if again is None:
+                    raise
+                upstream = _begin(call, again, request)
+                response = await upstream
             await context.send_initial_metadata(call.answered(received(await upstream.initial_metadata())))
             context.set_trailing_metadata(tuple(received(await upstream.trailing_metadata())))
             code, answer = "OK", Answer("OK", (response,))
+            if call.address is not None:
+                call.address.answered()
         except AioRpcError as error:
             trailing = received(error.trailing_metadata())
             ending = ending_of(error.code(), error.details(), trailing, over=is_over(upstream))
@@ -64,3 +77,8 @@ class Unary:
             self._door.close(call, code)
             self._mirrors.settle(copies, answer)
         return response
+
+
+def _begin(call: Call, address: Address, request: bytes) -> "grpc.aio.UnaryUnaryCall[bytes, bytes]":
+    begun = address.unary(call.method)(request, timeout=call.timeout, metadata=call.forwarded())
+    return address.counted(begun)

@@ -1,81 +1,158 @@
-"""One channel to a variant's target, and whether it answers."""
+"""A variant's target: its addresses, re-resolved where it is a name, and the choice among them.
+
+Nobody waits for a name: it is resolved in a task of its own, and a failure leaves the last addresses.
+"""
 
 import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
 
-import grpc
-from grpc import ChannelConnectivity
+from understudy.checks.targets import parse_target
 
 from proxy.engines.engine import Liveness
-from proxy.engines.grpc_aio.options import channel
+from proxy.engines.grpc_aio.address import Address
+from proxy.engines.resolving import resolve, written
+from proxy.policy.balancing import choose, usable
 from proxy.policy.table import Variant
 
 UNLIMITED = -1
+RESOLVE_EVERY = 10.0
+RESOLVE_PAUSE = 1.0
+"""Seconds between two look-ups of a name: in general, and once a connection was lost."""
+CHANNEL_GRACE = 30.0
+"""Seconds that calls on an address that is gone may still take."""
+
+Resolve = Callable[[str, int], Awaitable[Iterable[str]]]
+
+_log = logging.getLogger(__name__)
 
 
 class Upstream:
-    """A channel that keeps itself connected, over raw bytes.
+    """Connections to every address of a target."""
 
-    `live` is False from a failed connection until the next one that stands; None before the first try ended.
-    """
-
-    def __init__(self, variant: Variant, max_receive: int = UNLIMITED) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        max_receive: int = UNLIMITED,
+        resolver: Resolve = resolve,
+        pause: float = RESOLVE_PAUSE,
+    ) -> None:
+        target = parse_target(variant.target)
         self.target = variant.target
-        self.liveness = Liveness(None, "not connected yet")
-        self._channel = grpc.aio.insecure_channel(
-            variant.target, options=channel(variant.authority, max_receive)
-        )
-        self._unary: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+        self._name = target.endpoints[0] if target.endpoints else ("", 0)
+        name = target.text.removeprefix("dns:///") if target.scheme == "dns" else ""
+        self._authority = variant.authority or name
+        self._max_receive = max_receive
+        self._resolver = resolver
+        self._pause = pause
+        self._lost = asyncio.Event()
+        self._addresses: dict[str, Address] = {}
+        self._leaving: set[Address] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self._problem = "not resolved yet"
+        self._known = asyncio.Event()  # a first look-up ended
+        fixed = written(target)
+        self._is_fixed = fixed is not None
+        if fixed is not None:
+            self._use(fixed)
 
     def __repr__(self) -> str:
-        return f"<Upstream {self.target} live={self.liveness.live}>"
+        return f"<Upstream {self.target} {list(self._addresses.values())}>"
 
-    def unary(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
-        """One message each way."""
-        known = self._unary.get(method)
-        if known is None:
-            known = self._channel.unary_unary(method)
-            if len(self._unary) < 256:  # callers choose method names
-                self._unary[method] = known
-        return known
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Those that the target has now."""
+        return tuple(self._addresses.values())
 
-    def unary_stream(self, method: str) -> grpc.aio.UnaryStreamMultiCallable[bytes, bytes]:
-        """One message there, any number back."""
-        return self._channel.unary_stream(method)
+    @property
+    def liveness(self) -> Liveness:
+        """Live while any address takes calls."""
+        addresses = self.addresses
+        if any(each.connected for each in usable(addresses, time.monotonic())):
+            return Liveness(live=True)
+        if not self._known.is_set() or any(each.connected is None for each in addresses):
+            return Liveness(None, "not connected yet")
+        return Liveness(live=False, reason=self._problem or f"{self.target} does not take connections")
 
-    def stream(self, method: str) -> grpc.aio.StreamStreamMultiCallable[bytes, bytes]:
-        """Any number of messages each way."""
-        return self._channel.stream_stream(method)
+    async def known(self) -> None:
+        """Until the target's addresses are known, or are known not to be."""
+        await self._known.wait()
+
+    def address(self) -> Address | None:
+        """Where a call goes; one that is not usable where none is, None where there is none at all."""
+        return self.usable_address() or self._choose(self.addresses)
+
+    def usable_address(self, without: Address | None = None) -> Address | None:
+        """Where a call can be expected to get through."""
+        addresses = usable(self.addresses, time.monotonic())
+        return self._choose([each for each in addresses if each is not without])
 
     async def watch(self) -> None:
-        """Follow the channel's state until it is closed, and keep it connected."""
+        """Keep every address connected, and the addresses those of the name, until closed."""
+        if self._is_closed:
+            return
         self._watching = asyncio.current_task()
-        state = self._channel.get_state(try_to_connect=True)
-        while state is not ChannelConnectivity.SHUTDOWN:
-            if state is ChannelConnectivity.READY:
-                self.liveness = Liveness(live=True)
-            elif state is ChannelConnectivity.TRANSIENT_FAILURE:
-                self.liveness = Liveness(live=False, reason=f"{self.target} does not take connections")
-            await self._channel.wait_for_state_change(state)
-            state = self._channel.get_state(try_to_connect=True)
+        async with asyncio.TaskGroup() as tasks:
+            for address in self.addresses:
+                tasks.create_task(address.watch(), name=f"watch {address.name}")
+            while not self._is_fixed:
+                self._lost.clear()
+                await self._look_up(tasks)
+                await asyncio.sleep(self._pause)
+                await self._until_stale()
 
     async def close(self, grace: float | None = None) -> None:
-        """Close after the calls in flight, or after `grace` seconds.
-
-        The watch ends first: a channel that is closing takes no more watches, and one that is closed does
-        not shut down, or say so, before the last object of a call is gone.
-        """
+        """Close after the calls in flight, or after `grace` seconds."""
+        self._is_closed = True
         if self._watching is not None:
             self._watching.cancel()
-        await self._channel.close(grace)
+        async with asyncio.TaskGroup() as tasks:
+            for address in (*self.addresses, *self._leaving):
+                tasks.create_task(address.close(grace), name=f"close {address.name}")
 
+    async def _look_up(self, tasks: asyncio.TaskGroup) -> None:
+        try:
+            found = tuple(await self._resolver(*self._name))
+        except OSError as error:
+            _log.warning("cannot resolve %s: %s", self.target, error)
+            self._problem = "" if self._addresses else f"{self.target} cannot be resolved"
+            self._known.set()
+            return
+        before = set(self.addresses)
+        gone = self._use(found)
+        for address in set(self.addresses) - before:
+            tasks.create_task(address.watch(), name=f"watch {address.name}")
+        for address in gone:
+            self._leaving.add(address)
+            tasks.create_task(self._leave(address), name=f"close {address.name}")
 
-async def write(call: "grpc.aio.StreamStreamCall[bytes, bytes]", message: bytes) -> None:
-    """Send one message; raises where the call has ended, without a say in how.
+    def _use(self, names: Iterable[str]) -> list[Address]:
+        """Make these the addresses; returns those that are not any more."""
+        before, self._addresses = self._addresses, {}
+        for name in names:
+            known = before.pop(name) if name in before else None
+            self._addresses[name] = known or self._address(name)
+        self._problem = "" if self._addresses else f"{self.target} has no address"
+        self._known.set()
+        return list(before.values())
 
-    The call's own `write` makes a write that came after the model server's end the call's status, INTERNAL,
-    before the real one has arrived (https://github.com/grpc/grpc/issues/36066). So this goes below it.
-    """
-    await call.wait_for_connection()
-    below = call._cython_call  # type: ignore[attr-defined]  # noqa: SLF001  # has no public name
-    await below.send_serialized_message(message)
+    def _address(self, name: str) -> Address:
+        return Address(name, self._authority, self._max_receive, self._lost)
+
+    async def _leave(self, address: Address) -> None:
+        await address.close(CHANNEL_GRACE)
+        self._leaving.discard(address)
+
+    async def _until_stale(self) -> None:
+        """Until a connection is lost, at most `RESOLVE_EVERY` times the pause."""
+        try:
+            async with asyncio.timeout(self._pause * (RESOLVE_EVERY / RESOLVE_PAUSE)):
+                await self._lost.wait()
+        except TimeoutError:
+            return
+
+    def _choose(self, addresses: "tuple[Address, ...] | list[Address]") -> Address | None:
+        return choose(addresses, random.random(), random.random())  # noqa: S311  # not a secret

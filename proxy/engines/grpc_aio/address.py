@@ -1,0 +1,119 @@
+"""One address of a target: a channel of its own, and what calls and connections met there."""
+
+import asyncio
+import time
+from typing import TypeVar
+
+import grpc
+from grpc import ChannelConnectivity
+
+from proxy.engines.grpc_aio.options import channel
+from proxy.policy.balancing import HEALTHY, Health
+
+C = TypeVar("C", bound=grpc.aio.Call)
+
+_TRANSIENT = (ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.CONNECTING)
+
+
+class Address:
+    """A channel that keeps itself connected, over raw bytes; gRPC core tries again with growing pauses.
+
+    `connected` is False from a failed connection until the next one that stands; None before the first try
+    ended. `lost` is set whenever a connection fails.
+    """
+
+    def __init__(self, name: str, authority: str, max_receive: int, lost: asyncio.Event) -> None:
+        self.name = name
+        self.in_flight = 0
+        self.connected: bool | None = None
+        self.health: Health = HEALTHY
+        self._channel = grpc.aio.insecure_channel(name, options=channel(authority, max_receive))
+        self._unary: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._lost = lost
+
+    def __repr__(self) -> str:
+        return f"<Address {self.name} connected={self.connected} in_flight={self.in_flight} {self.health}>"
+
+    def unary(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
+        """One message each way."""
+        known = self._unary.get(method)
+        if known is None:
+            known = self._channel.unary_unary(method)
+            if len(self._unary) < 256:  # callers choose method names
+                self._unary[method] = known
+        return known
+
+    def unary_stream(self, method: str) -> grpc.aio.UnaryStreamMultiCallable[bytes, bytes]:
+        """One message there, any number back."""
+        return self._channel.unary_stream(method)
+
+    def stream(self, method: str) -> grpc.aio.StreamStreamMultiCallable[bytes, bytes]:
+        """Any number of messages each way."""
+        return self._channel.stream_stream(method)
+
+    def counted(self, call: C) -> C:
+        """A call that was begun here, in flight until it ends."""
+        self.in_flight += 1
+        call.add_done_callback(self._ended)
+        return call
+
+    def answered(self) -> None:
+        """A call was answered."""
+        if self.health is not HEALTHY:
+            self.health = HEALTHY
+
+    def never_reached(self, code: grpc.StatusCode, details: str | None) -> bool:
+        """Whether a call failed for want of a connection, and so was surely sent to nobody; it counts.
+
+        grpc.aio says so by its text only, which a model server may have from a client of its own. So it has
+        to name this address, and the connection must not stand.
+        """
+        if code is not grpc.StatusCode.UNAVAILABLE or not details:
+            return False
+        text = details.lower().replace("%5b", "[").replace("%5d", "]")
+        if "failed to connect" not in text or self.name.lower() not in text:
+            return False
+        if self._channel.get_state() not in _TRANSIENT:
+            return False
+        self.health = self.health.failed(time.monotonic())
+        return True
+
+    async def watch(self) -> None:
+        """Follow the channel's state until it is closed, and keep it connected."""
+        self._watching = asyncio.current_task()
+        state = self._channel.get_state(try_to_connect=True)
+        while state is not ChannelConnectivity.SHUTDOWN:
+            if state is ChannelConnectivity.READY:
+                if self.connected is False:
+                    self.health = HEALTHY
+                self.connected = True
+            elif state is ChannelConnectivity.TRANSIENT_FAILURE:
+                self.connected = False
+                self._lost.set()
+            await self._channel.wait_for_state_change(state)
+            state = self._channel.get_state(try_to_connect=True)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close after the calls in flight, or after `grace` seconds.
+
+        The watch ends first: a channel that is closing takes no more watches, and one that is closed does
+        not shut down, or say so, before the last object of a call is gone.
+        """
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._channel.close(grace)
+
+    def _ended(self, _: object) -> None:
+        self.in_flight -= 1
+
+
+async def write(call: "grpc.aio.StreamStreamCall[bytes, bytes]", message: bytes) -> None:
+    """Send one message; raises where the call has ended, without a say in how.
+
+    The call's own `write` makes a write that came after the model server's end the call's status, INTERNAL,
+    before the real one has arrived (https://github.com/grpc/grpc/issues/36066). So this goes below it.
+    """
+    await call.wait_for_connection()
+    below = call._cython_call  # type: ignore[attr-defined]  # noqa: SLF001  # has no public name
+    await below.send_serialized_message(message)
