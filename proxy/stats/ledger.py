@@ -5,7 +5,6 @@ taken away whole and begun anew.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proxy.compare.comparison import Comparison
@@ -141,10 +140,6 @@ class Ledger:
         """Everything since this was last called."""
         taken, self._window = self._window, Window()
         return taken
-
-    def variants_seen(self) -> Iterator[str]:
-        """Every variant that any total speaks of."""
-        yield from self.totals.latency
 
     def _method_label(self, method: str) -> str:
         if method not in self._methods:
