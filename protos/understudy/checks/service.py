@@ -120,7 +120,8 @@ def _check_mirror(
     mirror: service_pb2.Mirror, route: service_pb2.Route, variants: list[str], path: str
 ) -> list[Violation]:
     violations = _check_known(mirror.variant, variants, join(path, "variant"))
-    serving = [name for name, weight in route.split.weights.items() if weight > 0]
+    # One that breaks a rule was meant to serve, too: it is told once, where it stands.
+    serving = [name for name, weight in route.split.weights.items() if weight != 0]
     if serving == [mirror.variant]:
         text = f"{mirror.variant!r} is the only variant that serves this route; a copy to it shows nothing"
         violations.append(Violation(join(path, "variant"), text))
