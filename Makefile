@@ -6,13 +6,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/ready
 PROTO_VENV := .venv-protos
 PROTO_READY := $(PROTO_VENV)/ready
+MODELS_VENV := .venv-models
+MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: help demo test check format protos constraints bench bench-call clean
+.PHONY: help demo test test-models check format protos constraints bench bench-call clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    real models, real traffic, two rollouts (KEEP=1 keeps it running)"
 	@echo "make test    the tests"
+	@echo "make test-models  the sidecar before real model servers: MLServer, called by Triton's client"
 	@echo "make check   linters, types, contracts, generated code"
 	@echo "make protos  generate the code of protos/understudy/v1"
 	@echo "make bench   what a call costs, beside a direct one"
@@ -29,11 +32,19 @@ $(PROTO_READY): protos/requirements.txt
 	@$(PROTO_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r protos/requirements.txt
 	@touch $@
 
+$(MODELS_READY): tests/models/requirements.txt tests/models/constraints.txt
+	@test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
+	@$(MODELS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r tests/models/requirements.txt -c tests/models/constraints.txt
+	@touch $@
+
 demo: $(READY)
 	@$(BIN)/understudy demo $(if $(KEEP),--keep) $(if $(ENGINE),--engine $(ENGINE))
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -p no:cacheprovider $(ARGS)
+
+test-models: $(READY) $(MODELS_READY)
+	@$(MODELS_VENV)/bin/python -m pytest -p no:cacheprovider tests/models $(ARGS)
 
 check: $(READY) $(PROTO_READY)
 	@$(BIN)/ruff check
@@ -60,4 +71,4 @@ bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
 
 clean:
-	@rm -rf $(VENV) $(PROTO_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
