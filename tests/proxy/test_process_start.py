@@ -111,19 +111,8 @@ def keep(state: pathlib.Path, snapshot: discovery_pb2.Snapshot, flaw: str) -> No
 async def test_a_kept_snapshot_with_a_flaw_is_said_and_not_used(
     tmp_path: pathlib.Path, state: pathlib.Path, flaw: str
 ) -> None:
-    state.mkdir()
     async with two_models() as (first, second):
-        kept = LastKnownGood(state, "fraud")
-        if flaw == "of another service":
-            other = LastKnownGood(state, "spam")
-            other.save(pushed(service({"v1": second.address}, name="spam")))
-            other.path.rename(kept.path)
-        elif flaw == "against a rule":
-            kept.save(pushed(service({"v1": "no port"})))
-        else:
-            kept.save(pushed(two(first, second, "v2")))
-            whole = kept.path.read_bytes()
-            kept.path.write_bytes({"cut short": whole[:-9], "changed": whole[:-1] + b"x", "empty": b""}[flaw])
+        keep(state, pushed(two(first, second, "v2")), flaw)
         file = sidecar_file(
             tmp_path,
             two(first, second, "v1"),

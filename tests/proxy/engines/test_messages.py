@@ -183,6 +183,16 @@ async def test_the_answers_of_a_stream_arrive_as_they_are_sent(engine: str) -> N
         assert await stream.code() is grpc.StatusCode.OK
 
 
+@pytest.mark.parametrize("method", [UNKNOWN, OURS])
+async def test_a_compressed_message_arrives(engine: str, method: str) -> None:
+    async with fronted(engine) as (server, _one, call):
+        request = b"again and again " * 1000
+        pending = call.channel.unary_unary(method)(request, compression=grpc.Compression.Gzip)
+        assert await pending == request
+
+    assert server.calls[0].messages == [request]
+
+
 async def test_any_method_of_any_service_is_carried(engine: str) -> None:
     methods = ["/grpc.health.v1.Health/Check", "/a.B/C", "/x/y", "/inference.GRPCInferenceService/ServerLive"]
     routed = service({"v1": "placeholder:1"}, route(weights={"v1": 1}))
