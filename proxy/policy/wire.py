@@ -9,9 +9,14 @@ Source: protobuf documentation, "Encoding".
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_FIELDS = 10_000
 """Fields walked over in one search, a few milliseconds; a message of more has no key for us."""
+
+
+_FIXED = {1: 8, 5: 4}
+"""Bytes of the wire types that have always as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,7 @@ Span = tuple[int, int]
 """Where a field's content begins and ends in the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A field's content, and the offset of its last byte in the message."""
 
     value: bytes
@@ -92,24 +96,28 @@ class _Walk:
         stop = min(end, self._limit)
         while position < stop and self.fields_left >= 0:
             self.fields_left -= 1
-            tag, position = _varint(message, position, end)
-            if position < 0:
-                return
-            match tag & 7:
-                case 0:
-                    _, position = _varint(message, position, end)
-                case 1:
-                    position += 8
-                case 2:
-                    length, position = _varint(message, position, end)
-                    if position < 0 or length > end - position:
-                        return
-                    yield tag >> 3, position, position + length
-                    position += length
-                case 5:
-                    position += 4
-                case _:
+            tag = message[position]
+            position += 1
+            if tag >= 0x80:  # nearly all tags and most lengths are one byte: no call for those
+                tag, position = _varint(message, position - 1, end)
+                if position < 0:
                     return
+            kind = tag & 7
+            if kind == 2:
+                length = message[position] if position < end else 0x80
+                position += 1
+                if length >= 0x80:
+                    length, position = _varint(message, position - 1, end)
+                if position < 0 or length > end - position:
+                    return
+                yield tag >> 3, position, position + length
+                position += length
+            elif kind == 0:
+                _, position = _varint(message, position, end)
+            elif kind in _FIXED:
+                position += _FIXED[kind]
+            else:
+                return
             if position < 0 or position > end:
                 return
 
