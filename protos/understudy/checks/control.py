@@ -19,7 +19,10 @@ def check_control(control: control_pb2.Control, path: str = "") -> list[Violatio
             violations += check_listen(getattr(control, field), join(path, field))
     if control.store and not control.store.startswith("sqlite:///"):
         violations.append(Violation(join(path, "store"), f"must be sqlite:///PATH, got {control.store!r}"))
-    elif control.store == "sqlite:///":
+    elif "?" in control.store:
+        text = f"must be sqlite:///PATH and no more, got {control.store!r}"
+        violations.append(Violation(join(path, "store"), text))
+    elif control.store in ("sqlite:///", "sqlite:///:memory:"):
         violations.append(Violation(join(path, "store"), "must name a file, as sqlite:///understudy.db"))
     violations += check_range(control.min_acked, 0, 1, join(path, "min_acked"))
     violations += check_positive_duration(control, "ack_timeout", path)

@@ -25,6 +25,11 @@ def test_a_full_control_file_and_an_empty_one_are_right():
         (Control(http="a:http"), "http: must have a port from 1 to 65535, got 'a:http'"),
         (Control(store="postgres://x"), "store: must be sqlite:///PATH, got 'postgres://x'"),
         (Control(store="sqlite:///"), "store: must name a file, as sqlite:///understudy.db"),
+        (Control(store="sqlite:///:memory:"), "store: must name a file, as sqlite:///understudy.db"),
+        (
+            Control(store="sqlite:///a.db?mode=ro"),
+            "store: must be sqlite:///PATH and no more, got 'sqlite:///a.db?mode=ro'",
+        ),
         (Control(min_acked=1.5), "min_acked: must be from 0 to 1, got 1.5"),
         (Control(min_acked=float("nan")), "min_acked: must be a finite number, got nan"),
         (Control(ack_timeout=Duration()), "ack_timeout: must be longer than 0s, got 0s"),
