@@ -6,11 +6,10 @@ Losing the control service never changes what is in force.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 from understudy.v1 import discovery_pb2, discovery_pb2_grpc
@@ -20,8 +19,6 @@ from proxy.config.backoff import Backoff
 from proxy.policy.table import Table
 
 _log = logging.getLogger(__name__)
-
-Stream = grpc.aio.StreamStreamCall[discovery_pb2.SubscribeRequest, discovery_pb2.SubscribeResponse]
 
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -77,25 +74,22 @@ class Subscription:
 
     async def _follow(self) -> bool:
         """One stream from its beginning to its end; whether it brought anything."""
-        answers: asyncio.Queue[discovery_pb2.SubscribeRequest] = asyncio.Queue()
+        answers: asyncio.Queue[discovery_pb2.SubscribeRequest | None] = asyncio.Queue()
         answers.put_nowait(self._answer(""))
-        stream = self._stub.Subscribe()
-        brought, lost = False, None
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(_write(stream, answers), name="answers to the control service")
-            try:
-                await stream.initial_metadata()
-                self.connected = True
-                async for response in stream:
-                    brought = True
-                    answers.put_nowait(await self._take(response))
-            except grpc.aio.AioRpcError as error:
-                lost = error
-            finally:
-                writing.cancel()
-                stream.cancel()
-        if lost is not None and not brought:
-            raise lost
+        stream = self._stub.Subscribe(_drain(answers))
+        brought = False
+        try:
+            await stream.initial_metadata()
+            self.connected = True
+            async for response in stream:
+                brought = True
+                answers.put_nowait(await self._take(response))
+        except grpc.aio.AioRpcError:
+            if not brought:
+                raise
+        finally:
+            answers.put_nowait(None)  # gRPC's own task waits for more, even after the stream's end
+            stream.cancel()
         return brought
 
     async def _take(self, response: discovery_pb2.SubscribeResponse) -> discovery_pb2.SubscribeRequest:
@@ -126,8 +120,8 @@ class Subscription:
         )
 
 
-async def _write(stream: Stream, answers: "asyncio.Queue[discovery_pb2.SubscribeRequest]") -> None:
-    """Send each answer. In a task of ours: one of gRPC's, given an iterator, outlives a failed connection."""
-    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the reader says why
-        while True:
-            await stream.write(await answers.get())
+async def _drain(
+    answers: "asyncio.Queue[discovery_pb2.SubscribeRequest | None]",
+) -> AsyncIterator[discovery_pb2.SubscribeRequest]:
+    while (answer := await answers.get()) is not None:
+        yield answer

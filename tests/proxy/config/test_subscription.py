@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -274,22 +273,3 @@ async def test_a_refusal_is_no_reason_to_ask_anew() -> None:
             assert not said(await stream.ask(bad))[2]
         assert said(await stream.ask(snapshot(1, 6))) == (1, 6, True)
         assert setup.subscription.rejected == 5
-
-
-async def test_a_control_service_that_is_away_leaves_no_task_behind(caplog: pytest.LogCaptureFixture) -> None:
-    async def keep(_table: Table) -> None:
-        raise AssertionError("nothing comes from nobody")
-
-    caplog.set_level(logging.INFO)
-    before = asyncio.all_tasks()
-    async with grpc.aio.insecure_channel("127.0.0.1:1", options=CHANNEL_OPTIONS) as channel:
-        subscription = Subscription(
-            channel, service="fraud", node="node-1", boot_id="boot-1", in_force=lambda: None, apply=keep
-        )
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(subscription.run())
-            await eventually(lambda: caplog.text.count("control service lost") >= 3)
-            running.cancel()
-        left = [task for task in asyncio.all_tasks() - before if "_consume_request_iterator" in repr(task)]
-        assert not left
-        assert "destroyed" not in caplog.text
