@@ -36,6 +36,7 @@ def test_a_full_control_file_and_an_empty_one_are_right():
         (Control(trace_url="https://traces.example/"), "trace_url: must have {trace_id} in it"),
         (Control(notify=[Notify()]), "notify[0].url: must be an http:// or https:// address, got ''"),
     ],
+    ids=str,
 )
 def test_a_broken_rule(control, problem):
     assert [str(one) for one in check_control(control)] == [problem]
