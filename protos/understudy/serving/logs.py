@@ -27,15 +27,22 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-class _NotPollerNoise(logging.Filter):
-    """Drops one message of grpc.aio that means nothing: its poller lost a race for a wake-up byte.
+def is_noise(record: logging.LogRecord) -> bool:
+    """Whether it is a message of grpc.aio that means nothing.
 
-    https://github.com/grpc/grpc/issues/25364
+    Its poller lost a race for a wake-up byte (https://github.com/grpc/grpc/issues/25364), or a call's caller
+    was gone when its answer was to be sent.
     """
+    error = record.exc_info[1] if record.exc_info else None
+    message = record.getMessage()
+    if isinstance(error, BlockingIOError):
+        return "PollerCompletionQueue" in message
+    return message.startswith("ExecuteBatchError raised in core by servicer method")
 
+
+class _NotNoise(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        return not (isinstance(error, BlockingIOError) and "PollerCompletionQueue" in record.getMessage())
+        return not is_noise(record)
 
 
 def configure_logging(level: str = "info") -> None:
@@ -44,4 +51,5 @@ def configure_logging(level: str = "info") -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("asyncio").addFilter(_NotPollerNoise())
+    for name in ("asyncio", "grpc._cython.cygrpc"):
+        logging.getLogger(name).addFilter(_NotNoise())
