@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from understudy.serving.logs import is_noise
 
 from tests.support.sidecars import ENGINES
 
@@ -29,10 +30,5 @@ def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever callers and model servers do, nothing of it is an error of the sidecar's."""
     yield
     records = [*caplog.get_records("setup"), *caplog.get_records("call")]
-    errors = [one for one in records if one.levelno >= logging.ERROR and not _is_poller_noise(one)]
+    errors = [one for one in records if one.levelno >= logging.ERROR and not is_noise(one)]
     assert not errors, [(one.name, one.getMessage(), one.exc_info) for one in errors]
-
-
-def _is_poller_noise(record: logging.LogRecord) -> bool:
-    """https://github.com/grpc/grpc/issues/25364, filtered in the sidecar's own process."""
-    return "PollerCompletionQueue" in record.getMessage()
