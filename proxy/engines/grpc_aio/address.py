@@ -35,6 +35,11 @@ class Address:
     def __repr__(self) -> str:
         return f"<Address {self.name} connected={self.connected} in_flight={self.in_flight} {self.health}>"
 
+    @property
+    def is_fine(self) -> bool:
+        """Connected, and nothing is held against it."""
+        return self.connected is True and self.health is HEALTHY
+
     def unary(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
         """One message each way."""
         known = self._unary.get(method)

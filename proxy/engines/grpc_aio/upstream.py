@@ -49,9 +49,11 @@ class Upstream:
         self._pause = pause
         self._lost = asyncio.Event()
         self._addresses: dict[str, Address] = {}
+        self._only: Address | None = None  # where there is one: most targets, and then nothing to choose
         self._leaving: set[Address] = set()
         self._watching: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._is_failing = False  # the last look-up did
         self._problem = "not resolved yet"
         self._known = asyncio.Event()  # a first look-up ended
         fixed = written(target)
@@ -87,6 +89,8 @@ class Upstream:
 
     def usable_address(self, without: Address | None = None) -> Address | None:
         """Where a call can be expected to get through."""
+        if self._only is not None and self._only.is_fine and self._only is not without:
+            return self._only
         addresses = usable(self.addresses, time.monotonic())
         return self._choose([each for each in addresses if each is not without])
 
@@ -117,10 +121,13 @@ class Upstream:
         try:
             found = tuple(await self._resolver(*self._name))
         except OSError as error:
-            _log.warning("cannot resolve %s: %s", self.target, error)
+            if not self._is_failing:  # once, not at every try
+                _log.warning("cannot resolve %s: %s", self.target, error)
+            self._is_failing = True
             self._problem = "" if self._addresses else f"{self.target} cannot be resolved"
             self._known.set()
             return
+        self._is_failing = False
         before = set(self.addresses)
         gone = self._use(found)
         for address in set(self.addresses) - before:
@@ -135,6 +142,7 @@ class Upstream:
         for name in names:
             known = before.pop(name) if name in before else None
             self._addresses[name] = known or self._address(name)
+        self._only = self.addresses[0] if len(self._addresses) == 1 else None
         self._problem = "" if self._addresses else f"{self.target} has no address"
         self._known.set()
         return list(before.values())

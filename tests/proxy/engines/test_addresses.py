@@ -162,3 +162,25 @@ async def test_no_calls_are_in_flight_at_an_address_after_their_end(engine: str,
         await one.until_idle()
 
         assert one.engine.in_flight() in ({}, {"v1": 0})
+
+
+@BOTH
+async def test_a_name_is_resolved(engine: str, method: str) -> None:
+    async with model() as server:
+        port = server.address.rpartition(":")[2]
+        what = service({"v1": f"dns:///localhost:{port}"})
+        async with sidecar(engine, what) as one, caller(one.address) as call:
+            await one.until_live("v1")
+            assert (await call.unary(method, b"x")).message == b"x"
+
+
+@BOTH
+async def test_a_name_that_nobody_knows_is_no_live_upstream(engine: str, method: str) -> None:
+    async with sidecar(engine, service({"v1": "dns:///nobody.invalid:80"})) as one:
+        async with caller(one.address) as call:
+            reply = await call.unary(method)
+        await one.until_idle()
+
+    assert (reply.code, reply.error) == (grpc.StatusCode.UNAVAILABLE, "no_live_upstream")
+    assert one.ledger.totals.refused == {"no_live_upstream": 1}
+    assert one.codes("v1") == {"UNAVAILABLE": 1}
