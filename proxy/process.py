@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -35,8 +36,14 @@ from proxy.telemetry.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 
+SWITCH_INTERVAL = 0.0005
+"""Seconds that another thread (one that compares large predictions) may keep the event loop waiting."""
+
 LAST_REPORT = 2.0
 """Seconds that the last report may hold up the exit."""
+
+LAST_SPANS = 3.0
+"""Seconds that the last spans may hold up the exit."""
 
 
 class Sidecar:
@@ -44,7 +51,7 @@ class Sidecar:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ledger = Ledger()
+        self._ledger = Ledger(settings.mismatches)
         self._stopping = asyncio.Event()
         self._applied_at = time.monotonic()
         self._state = (
@@ -64,6 +71,7 @@ class Sidecar:
 
     async def run(self) -> None:
         """Serve until told to stop. Raises CannotStart."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
         tracing = Tracing(self._settings.tracing_ratio, provider_from(os.environ))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -71,7 +79,7 @@ class Sidecar:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            await asyncio.to_thread(tracing.shutdown)
+            await asyncio.to_thread(tracing.shutdown, LAST_SPANS)
 
     async def _serve(self, tasks: asyncio.TaskGroup, tracing: Tracing) -> None:
         settings = self._settings
@@ -87,7 +95,11 @@ class Sidecar:
         if first is not None:
             engine.apply(first)
         doors = Doors(
-            engine, registry(self._ledger, lambda: self._seen(engine)), self._stopping.is_set, self.stop
+            engine,
+            registry(self._ledger, lambda: self._seen(engine)),
+            self._stopping.is_set,
+            self.stop,
+            self._ledger.mismatches,
         )
         admin = HttpServer(admin_app(doors), settings.admin)
         status = HttpServer(status_app(doors), settings.status)

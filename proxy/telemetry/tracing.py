@@ -6,6 +6,7 @@ an OpenTelemetry span exists only where the standard OTEL_* variables ask for an
 """
 
 import random
+import threading
 from collections.abc import Mapping
 
 from opentelemetry import trace
@@ -63,10 +64,15 @@ class Tracing:
         attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
         return _begin(method.removeprefix("/"), parent, attributes, trace.SpanKind.SERVER, self._provider)
 
-    def shutdown(self) -> None:
-        """Send what is left."""
+    def shutdown(self, within: float) -> None:
+        """Send what is left, for at most `within` seconds: a collector that is away must not hold up an exit.
+
+        The exporters wait longer than that by themselves, so they are left behind in a daemon thread.
+        """
         if self._provider is not None:
-            self._provider.shutdown()
+            sending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+            sending.start()
+            sending.join(within)
 
 
 def _begin(

@@ -95,7 +95,7 @@ def trace_one_call(provider: TracerProvider | None) -> str:
     assert call is not None
     call.child("mirror", {"understudy.variant": "v2"}).end("OK")
     call.end("OK")
-    tracing.shutdown()
+    tracing.shutdown(10)
     return call.context.trace_id_hex
 
 
@@ -199,4 +199,4 @@ def test_making_spans_waits_for_no_collector(monkeypatch):
             assert call is not None
             call.end("OK")
         assert time.monotonic() - began < 1.0  # the exporter's own time to wait
-        tracing.shutdown()
+        tracing.shutdown(10)

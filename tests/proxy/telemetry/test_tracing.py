@@ -1,15 +1,17 @@
 """Spans of sampled calls, made by a real provider and read from memory."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
 
 from proxy.policy.tracecontext import parse
+from proxy.telemetry.exporting import provider_with
 from proxy.telemetry.tracing import Tracing
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
@@ -131,7 +133,7 @@ def test_without_an_exporter_a_call_has_ids_and_no_span():
         one.annotate({"x": "y"})
         one.end("OK")
         assert parse(one.context.traceparent) == one.context
-    tracing.shutdown()
+    tracing.shutdown(10)
 
 
 def test_no_payload_and_no_metadata_of_the_caller_stands_in_a_span(spans):
@@ -149,3 +151,26 @@ def test_an_odd_method_name_is_a_span_as_well(spans, method):
     call.end("UNIMPLEMENTED")
     (span,) = spans.finished()
     assert span.name == method.removeprefix("/")
+
+
+class _Stuck(SpanExporter):
+    """A collector that takes a span and never answers, until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def export(self, spans):
+        del spans
+        self.let_go.wait(30)
+        return SpanExportResult.SUCCESS
+
+
+def test_a_collector_that_is_stuck_holds_an_exit_up_no_longer_than_allowed():
+    exporter = _Stuck()
+    tracing = Tracing(1.0, provider_with(exporter))
+    trace = tracing.begin("/a.B/C", ())
+    assert trace is not None
+    trace.end("OK")
+    tracing.shutdown(0.1)
+    assert not exporter.let_go.is_set()  # it returned while the collector was still stuck
+    exporter.let_go.set()
