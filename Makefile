@@ -44,7 +44,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -p no:cacheprovider $(ARGS)
 
 test-models: $(READY) $(MODELS_READY)
-	@$(MODELS_VENV)/bin/python -m pytest -p no:cacheprovider tests/models $(ARGS)
+	@$(MODELS_VENV)/bin/python -m pytest -p no:cacheprovider --confcutdir tests/models tests/models $(ARGS)
 
 check: $(READY) $(PROTO_READY)
 	@$(BIN)/ruff check

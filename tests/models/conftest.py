@@ -12,6 +12,12 @@ from tests.models.processes import ModelServer
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """As in the other tests, whose conftest needs what this environment does not have."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
 def versions() -> Mapping[str, Version]:
     return trained()
 
