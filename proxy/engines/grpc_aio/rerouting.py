@@ -5,7 +5,6 @@ else at the fallback. Everything that may have reached a model server is its cal
 """
 
 import asyncio
-import contextlib
 import time
 
 import grpc
@@ -15,12 +14,17 @@ from proxy.engines.grpc_aio.call import Call, Door, Refused
 from proxy.policy.deadlines import wire_exact
 
 
-async def placed(call: Call) -> Address:
+async def placed(door: Door, call: Call) -> Address:
     """The address of a call; waits only while its target was never looked up. Raises Refused."""
     if call.address is None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(call.timeout):
                 await call.upstream.known()
+        except asyncio.CancelledError:
+            door.close(call, "CANCELLED")
+            raise
+        except TimeoutError:
+            pass
         call.address = call.upstream.address()
         if call.address is None:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "no live upstream", "no_live_upstream")

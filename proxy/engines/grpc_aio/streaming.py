@@ -92,7 +92,7 @@ class Streaming:
 
     async def _connected(self, call: Call, context: Context) -> Answering:
         """The call begun, where possible at an address that is there; no message was taken yet."""
-        upstream = _begin(call, await placed(call))
+        upstream = _begin(call, await placed(self._door, call))
         try:
             await upstream.wait_for_connection()
         except AioRpcError as error:

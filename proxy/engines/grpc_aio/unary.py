@@ -48,7 +48,7 @@ class Unary:
         code = "CANCELLED"
         response = b""
         answer: Answer | None = None
-        upstream = _begin(call, await placed(call), request)
+        upstream = _begin(call, await placed(self._door, call), request)
         copies = self._mirrors.offer(call, request)
         try:
             try:
