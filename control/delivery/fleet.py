@@ -37,10 +37,11 @@ class Sidecar:
     reported_at: float | None = None
     health: dict[str, tuple[bool, str]] = field(default_factory=dict)  # variant: live, why not
     streams: int = 0
+    is_ahead: bool = False  # it runs what is newer than anything this control service has
 
     def runs(self, wanted: Snapshot, epoch: int) -> bool:
         """Whether `wanted`, or something newer of ours, is in force there."""
-        return wanted <= self.in_force and self.in_force[0] <= epoch
+        return not self.is_ahead and wanted <= self.in_force and self.in_force[0] <= epoch
 
 
 class Fleet:

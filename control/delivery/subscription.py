@@ -2,7 +2,8 @@
 
 A snapshot is sent when it is newer than what the sidecar runs and was not sent on this stream before: so a
 snapshot that was refused is not sent in a loop. An answer counts for the response whose nonce it quotes, and
-only if nothing was sent since. A sidecar that runs a higher epoch than this process has is sent nothing.
+only if nothing was sent since. A sidecar that runs what is newer than all this process has, whose store must
+then be older than the fleet (a backup's), is sent nothing and confirms nothing.
 """
 
 from understudy.v1 import discovery_pb2
@@ -31,10 +32,11 @@ class Subscription:
         """What is to be sent now, if anything."""
         if snapshot is None:
             return None
-        if self.is_ahead:
-            self._refuse_to_lead()
-            return None
         offered = (snapshot.epoch, snapshot.version)
+        self.sidecar.is_ahead = self.is_ahead or offered < self.sidecar.in_force
+        if self.sidecar.is_ahead:
+            self._refuse_to_lead(snapshot.version)
+            return None
         if offered == self.sidecar.in_force and self._sent < offered:
             self.sidecar.answer, self.sidecar.sent = Answer.ACK, offered  # it came with it
         if offered <= max(self.sidecar.in_force, self._sent):
@@ -57,12 +59,12 @@ class Subscription:
             self.sidecar.answer, self.sidecar.error = Answer.ACK, ""
         return self.sidecar.answer
 
-    def _refuse_to_lead(self) -> None:
+    def _refuse_to_lead(self, newest: int) -> None:
         epoch, version = self.sidecar.in_force
         self.sidecar.answer = Answer.NACK
         self.sidecar.error = (
-            f"runs version {version} of epoch {epoch}, but this control service is at epoch {self._epoch}: "
-            "its store is older than the fleet"
+            f"runs version {version} of epoch {epoch}, but this control service is at version {newest} of "
+            f"epoch {self._epoch}: its store is older than the fleet"
         )
 
 

@@ -92,3 +92,14 @@ def test_a_refusal_is_one_line() -> None:
     request.error_detail.violations.add(field="routes[0].name", description="is required")
     stream.take(request, 50.0)
     assert stream.sidecar.error == "invalid service: routes[0].name: is required"
+
+
+def test_a_later_version_of_our_own_epoch_is_none_of_ours() -> None:
+    stream = subscribed(3, 9)
+    assert stream.offer(snapshot(5)) is None
+    assert stream.sidecar.answer is Answer.NACK
+    assert "runs version 9 of epoch 3, but this control service is at version 5" in stream.sidecar.error
+    assert not stream.sidecar.runs((3, 5), EPOCH)
+    assert stream.offer(snapshot(10)) is not None
+    stream.take(said("1", 3, 10), 50.0)
+    assert stream.sidecar.runs((3, 10), EPOCH)
