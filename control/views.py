@@ -36,6 +36,10 @@ class Views(Protocol):
         """Every sidecar that is connected or was, by service, then node."""
         ...
 
+    async def shadows(self, service: str, mismatches: int) -> services_pb2.ShadowReportResponse:
+        """What comparing its shadows found, with so many of the newest mismatches."""
+        ...
+
     def updates(self) -> AsyncIterator[None]:
         """One item at once, then one after every change, at most one a second; ends with the process."""
         ...

@@ -6,11 +6,13 @@
 | /readyz    | both          | 200: it can serve; 503 with the reason                             |
 | /metrics   | both          | Prometheus text, or OpenMetrics (with exemplars) where asked for   |
 | /snapshot  | admin         | what is in force, JSON                                             |
+| /mismatches | admin        | the last predictions of shadows that were others, newest first, JSON |
 | /drain     | admin, POST   | 202: begins to drain; the process exits when it is done            |
 """
 
 import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from proxy.engines.engine import Engine
+from proxy.stats.records import Record
+from proxy.telemetry.report import record_message
 
 Scope = dict[str, Any]
 Receive = Callable[[], Any]
@@ -37,6 +41,7 @@ class Doors:
     registry: CollectorRegistry
     is_draining: Callable[[], bool]
     drain: Callable[[], None]
+    mismatches: Sequence[Record] | deque[Record] = ()
 
     def not_ready(self) -> str:
         """Why no call should be sent here; empty where it may."""
@@ -92,6 +97,7 @@ class _App:
         }
         if self._is_admin:
             pages["/snapshot"] = self._snapshot
+            pages["/mismatches"] = self._mismatches
         page = pages.get(path)
         return page(scope) if page else (404, _TEXT, b"there is no such page\n")
 
@@ -109,6 +115,13 @@ class _App:
         accept = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"accept"), "")
         encode, content_type = choose_encoder(accept)
         return 200, content_type, encode(self._doors.registry)
+
+    def _mismatches(self, _: Scope) -> Response:
+        found = [
+            MessageToDict(record_message(one), preserving_proto_field_name=True)
+            for one in reversed(self._doors.mismatches)
+        ]
+        return 200, _JSON, json.dumps({"mismatches": found}, indent=2).encode() + b"\n"
 
     def _snapshot(self, _: Scope) -> Response:
         table = self._doors.engine.table()

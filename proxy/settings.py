@@ -25,6 +25,7 @@ class Settings:
     in_flight: int
     in_flight_per_variant: int
     mirror_bytes: int
+    mismatches: int
     tracing_ratio: float
     trusted_peers: tuple[str, ...]
     drain_timeout: float
@@ -50,6 +51,7 @@ def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str) -> Settings:
             limits.in_flight_per_variant if limits.HasField("in_flight_per_variant") else 1024
         ),
         mirror_bytes=limits.mirror_bytes if limits.HasField("mirror_bytes") else 256 * MIB,
+        mismatches=limits.mismatches if limits.HasField("mismatches") else 200,
         tracing_ratio=sidecar.tracing.ratio if sidecar.tracing.HasField("ratio") else 0.01,
         trusted_peers=tuple(sidecar.trusted_peers),
         drain_timeout=_seconds(sidecar, "drain_timeout", 30.0),

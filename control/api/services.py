@@ -12,6 +12,8 @@ from control.reconciler import Reconciler
 from control.refusals import NotThere
 from control.views import Views
 
+RECENT_MISMATCHES = 20
+
 
 class ServicesApi(services_pb2_grpc.ServicesServicer):
     """Says to the desk what was asked for, and answers with what is there then."""
@@ -68,6 +70,13 @@ class ServicesApi(services_pb2_grpc.ServicesServicer):
     ) -> services_pb2.ListSidecarsResponse:
         async with refusing(context):
             return services_pb2.ListSidecarsResponse(sidecars=await self._views.sidecars(request.service))
+
+    async def ShadowReport(
+        self, request: services_pb2.ShadowReportRequest, context: Any
+    ) -> services_pb2.ShadowReportResponse:
+        async with refusing(context):
+            await self._status(request.service)
+            return await self._views.shadows(request.service, request.mismatches or RECENT_MISMATCHES)
 
     async def _status(self, name: str) -> services_pb2.ServiceStatus:
         status = await self._views.service(name)

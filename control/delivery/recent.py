@@ -45,7 +45,8 @@ class Recent:
         _forget(seconds, now)
         rows = defaultdict(list)
         for row in report.evidence:
-            rows[row.variant, row.mirrored].append(row)
+            if not row.noise:
+                rows[row.variant, row.mirrored].append(row)
         arms = seconds[-1].arms
         for arm, found in rows.items():
             arms[arm] = combine(arms.get(arm, ArmEvidence()), merge(found))

@@ -54,7 +54,7 @@ def check_report(report: telemetry_pb2.TelemetryReportRequest) -> list[Violation
     start, end = report.window_start, report.window_end
     if (end.seconds, end.nanos) < (start.seconds, start.nanos):
         violations.append(Violation("window_end", "must not lie before window_start"))
-    if len(report.evidence) > MAX_ENTRIES or len(report.exemplars) > MAX_ENTRIES:
+    if max(len(report.evidence), len(report.exemplars), len(report.comparisons)) > MAX_ENTRIES:
         violations.append(Violation("evidence", f"must have at most {MAX_ENTRIES} entries"))
         return violations
     for index, entry in enumerate(report.evidence):

@@ -90,7 +90,7 @@ def observe(
 
 
 def _arm_of(plan: Plan, row: telemetry_pb2.Evidence) -> Arm | None:
-    if row.route != plan.route:
+    if row.route != plan.route or row.noise:
         return None
     if row.variant == plan.candidate:
         return Arm.MIRRORED if row.mirrored else Arm.CANDIDATE

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from understudy.v1 import service_pb2
+
 from control.rollout.criteria import Criterion
 from control.rollout.histogram import Histogram
 
@@ -59,15 +61,6 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How a rollout wants its copies compared."""
-
-    absolute: float = 0.0
-    relative: float = 0.0
-    outputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A rollout compiled: everything that is fixed when it starts."""
 
@@ -84,7 +77,7 @@ class Plan:
     gate: str = "threshold"  # threshold
     min_calls: int = DEFAULT_MIN_CALLS
     error_codes: frozenset[str] = DEFAULT_ERROR_CODES
-    compare: Tolerance | None = None  # None: as the route's own mirror to the candidate says
+    compare: service_pb2.Compare | None = None  # None: as the route's own mirror to the candidate says
     mirror_deadline: float | None = None  # seconds; None: as that mirror says
     keep_old: float | None = None  # seconds the old variant stays configured; None: for good
 

@@ -9,10 +9,11 @@ makes a configuration that sidecars would refuse half way through a rollout.
 from collections.abc import Sequence
 
 from understudy.checks import Violation, join
+from understudy.checks.compare import check_compare
 from understudy.checks.control import check_notify
 from understudy.checks.names import STATUS_CODES, check_choice, check_name, check_unique
 from understudy.checks.numbers import check_positive_duration, seconds
-from understudy.checks.service import check_compare, check_service
+from understudy.checks.service import check_service
 from understudy.v1 import rollout_pb2, service_pb2
 
 from control.rollout.criteria import parse_criterion
@@ -22,7 +23,6 @@ from control.rollout.model import (
     DEFAULT_MIN_CALLS,
     Plan,
     Stage,
-    Tolerance,
 )
 from control.rollout.stages import check_drafts
 from control.rollout.traffic import default_route, pool_of, promoted, route_named, stable_of, staged
@@ -153,7 +153,6 @@ def _plan(rollout: rollout_pb2.Rollout, service: service_pb2.Service, name: str)
     """The plan of a rollout that keeps the rules."""
     drafts, _ = drafts_of(rollout)
     strategy = rollout.WhichOneof("strategy") or ""
-    tolerance = rollout.compare
     return Plan(
         name=name,
         service=service.name,
@@ -168,9 +167,7 @@ def _plan(rollout: rollout_pb2.Rollout, service: service_pb2.Service, name: str)
         gate=rollout.gate or GATES[0],
         min_calls=rollout.min_calls if rollout.HasField("min_calls") else DEFAULT_MIN_CALLS,
         error_codes=frozenset(rollout.error_codes) or DEFAULT_ERROR_CODES,
-        compare=Tolerance(tolerance.absolute, tolerance.relative, tuple(tolerance.outputs))
-        if rollout.HasField("compare")
-        else None,
+        compare=rollout.compare if rollout.HasField("compare") else None,
         mirror_deadline=seconds(rollout.mirror_deadline) if rollout.HasField("mirror_deadline") else None,
         keep_old=_keep_old(rollout),
     )

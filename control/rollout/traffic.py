@@ -80,7 +80,7 @@ def pool_of(route: service_pb2.Route, stable: str, candidate: str) -> float:
 
 
 def remove_mirror(route: service_pb2.Route, variant: str) -> None:
-    kept = [mirror for mirror in route.mirrors if mirror.variant != variant]
+    kept = [mirror for mirror in route.mirrors if variant not in (mirror.variant, mirror.noise_of)]
     del route.mirrors[:]
     route.mirrors.extend(kept)
 
@@ -98,15 +98,10 @@ def _mirror(route: service_pb2.Route, plan: Plan, percent: float) -> None:
     if percent == 0:
         remove_mirror(route, plan.candidate)
         return
-    own = [mirror for mirror in route.mirrors if mirror.variant == plan.candidate]
+    own = [mirror for mirror in route.mirrors if mirror.variant == plan.candidate and not mirror.noise_of]
     mirror = own[0] if own else route.mirrors.add(variant=plan.candidate)
     mirror.percent = percent
     if plan.mirror_deadline is not None:
         mirror.deadline.CopyFrom(to_duration(plan.mirror_deadline))
     if plan.compare is not None:
-        tolerance = plan.compare
-        mirror.compare.CopyFrom(
-            service_pb2.Compare(
-                absolute=tolerance.absolute, relative=tolerance.relative, outputs=tolerance.outputs
-            )
-        )
+        mirror.compare.CopyFrom(plan.compare)

@@ -14,6 +14,7 @@ from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.signals import Changes
 from control.status.rollouts import Sight, foreign_status, rollout_status, worth_showing
 from control.status.services import service_status
+from control.status.shadows import shadow_report
 from control.status.sidecars import sidecar_status
 from control.store.records import StoredRollout
 from control.store.services import StoredService
@@ -80,6 +81,11 @@ class LiveViews:
     async def sidecars(self, service: str = "") -> list[services_pb2.SidecarStatus]:
         """Every sidecar that is connected or was, by service, then node."""
         return [sidecar_status(sidecar) for sidecar in self._fleet.of(service)]
+
+    async def shadows(self, service: str, mismatches: int) -> services_pb2.ShadowReportResponse:
+        """What comparing its shadows found, with so many of the newest mismatches."""
+        kept = self._store.comparisons
+        return shadow_report(await kept.figures(service), await kept.mismatches(service, mismatches))
 
     async def updates(self) -> AsyncIterator[None]:
         """One item at once, then one after every change, at most one a second; ends with the process."""

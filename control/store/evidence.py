@@ -7,6 +7,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 from understudy.v1 import telemetry_pb2
 
+from control.store.comparisons import take_comparisons
 from control.store.database import Database, transactional
 from control.store.schema import evidence, exemplars, reports
 from control.times import to_seconds
@@ -41,6 +42,7 @@ class EvidenceLog:
             return False
         if report.evidence:
             await connection.execute(insert(evidence), [_row(report, entry) for entry in report.evidence])
+        await take_comparisons(connection, report, now)
         if report.exemplars:
             await _keep_exemplars(connection, report, now)
         return True

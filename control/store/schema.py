@@ -140,6 +140,54 @@ exemplars = Table(
     sqlite_autoincrement=True,
 )
 
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("timestamp", Float, nullable=False),  # by the sidecar's clock
+    Column("primary_version", Text, nullable=False),  # version label, or the variant's name without one
+    Column("shadow_version", Text, nullable=False),
+    Column("primary_prediction", Text),  # JSON, where the route lets values be recorded; else null
+    Column("shadow_prediction", Text),
+    Column("primary_latency_ms", Float, nullable=False),
+    Column("shadow_latency_ms", Float, nullable=False),
+    Column("match", Boolean, nullable=False),
+    Column("outcome", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+comparison_details = Table(
+    "comparison_details",
+    metadata,
+    Column(
+        "comparison",
+        Integer,
+        ForeignKey("comparisons.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("service", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("message", LargeBinary, nullable=False),  # ComparisonRecord
+    Index("comparison_details_by_service", "service", "outcome", "comparison"),
+)
+
+comparison_totals = Table(
+    "comparison_totals",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("variant", Text, primary_key=True),
+    Column("label", Text, primary_key=True),  # the variant's version
+    Column("noise", Boolean, primary_key=True),
+    Column("matched", Integer, nullable=False),
+    Column("mismatched", Integer, nullable=False),
+    Column("max_absolute", Float, nullable=False),
+    Column("max_relative", Float, nullable=False),
+    Column("outcomes", JSON, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,

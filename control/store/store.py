@@ -2,6 +2,7 @@
 
 import asyncio
 
+from control.store.comparisons import ComparisonLog
 from control.store.database import Database, open_database
 from control.store.evidence import EvidenceLog
 from control.store.outbox import Outbox
@@ -17,6 +18,7 @@ class Store:
         self.services = Services(database)
         self.rollouts = Rollouts(database)
         self.evidence = EvidenceLog(database)
+        self.comparisons = ComparisonLog(database)
         self.outbox = Outbox(database)
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "switch": ("control.cli.slots:switch", "Move all traffic to the other slot."),
     "rollback": ("control.cli.slots:rollback", "Move all traffic back to the slot before."),
     "sidecars": ("control.cli.sidecars:sidecars", "Show every sidecar and what it runs."),
+    "shadow": ("control.cli.shadow:shadow", "Show what comparing shadows found."),
     "lint": ("control.cli.lint:lint", "Check files."),
     "demo": ("examples.demo.cli:demo", "See it at work: real models, real traffic, two rollouts."),
 }

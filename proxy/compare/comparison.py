@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from proxy.policy.protocols import PREDICT, V2_MODEL_STREAM_INFER, Protocol
 from proxy.policy.table import Tolerance
 
-THREAD_BYTES = 128 * 1024
+if TYPE_CHECKING:
+    from proxy.compare.tensors import Prediction
+
+DECODED = (Protocol.UNDERSTUDY, Protocol.V2)
+"""Protocols whose answers are compared as predictions."""
+
+STEP = 256 * 1024
+"""Bytes compared at once."""
+
+THREAD_BYTES = 64 * 1024
 """Answers larger than this together are compared off the event loop."""
 
 
@@ -25,9 +35,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Whether two predictions agree; if not, in which output and why.
+    """Whether two predictions agree; if not, in which output, why, and by what kind of difference.
 
-    The differences are the largest seen between numbers: absolute, and relative to the primary's.
+    The differences are the largest seen between numbers: absolute, and relative to the primary's. Kinds:
+    status, messages, bytes, missing, shape, type, values, parameters.
     """
 
     matches: bool
@@ -35,6 +46,12 @@ class Comparison:
     reason: str = ""
     max_absolute: float = 0.0
     max_relative: float = 0.0
+    kind: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """As the records have it."""
+        return "match" if self.matches else f"mismatch_{self.kind}"
 
 
 class Undecodable(Exception):
@@ -42,42 +59,69 @@ class Undecodable(Exception):
 
 
 def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) -> Comparison:
-    """Hold a shadow's answer against the primary's."""
+    """Hold a shadow's answer against the primary's: first how they ended, then what they said."""
     if primary.code != shadow.code:
-        return Comparison(matches=False, reason=f"status {primary.code} against {shadow.code}")
-    if primary.code != "OK" or list(primary.messages) == list(shadow.messages):
+        reason = f"status {primary.code} against {shadow.code}"
+        return Comparison(matches=False, reason=reason, kind="status")
+    if primary.code != "OK":
         return Comparison(matches=True)
     if len(primary.messages) != len(shadow.messages):
-        return Comparison(
-            matches=False, reason=f"{len(primary.messages)} messages against {len(shadow.messages)}"
-        )
-    protocol = PREDICT.get(method)
-    if protocol in (Protocol.UNDERSTUDY, Protocol.V2):
-        pairs = zip(primary.messages, shadow.messages, strict=True)
+        reason = f"{len(primary.messages)} messages against {len(shadow.messages)}"
+        return Comparison(matches=False, reason=reason, kind="messages")
+    pairs = list(zip(primary.messages, shadow.messages, strict=True))
+    if all(_same(*pair) for pair in pairs):
+        return Comparison(matches=True)
+    if PREDICT.get(method) in DECODED:
         try:
             return _worst([_compare_predictions(method, *pair, tolerance) for pair in pairs])
         except Undecodable:
             pass
-    return Comparison(matches=False, reason="bytes differ")
+    return Comparison(matches=False, reason="bytes differ", kind="bytes")
+
+
+def recorded(method: str, answer: Answer, tolerance: Tolerance) -> str:
+    """What an answer of one message predicted, as far as it may be recorded; else empty."""
+    if not tolerance.record_values or PREDICT.get(method) not in DECODED or len(answer.messages) != 1:
+        return ""
+    from proxy.compare import tensors  # noqa: PLC0415  # numpy comes with the first comparison
+
+    try:
+        return tensors.recorded(_decode(method, answer.messages[0]), tolerance)
+    except Undecodable:
+        return ""
+
+
+def _same(a: bytes, b: bytes) -> bool:
+    """Equality in steps, so that other threads get their turn in between."""
+    if len(a) != len(b):
+        return False
+    return a is b or all(a[at : at + STEP] == b[at : at + STEP] for at in range(0, len(a), STEP))
 
 
 def _compare_predictions(method: str, primary: bytes, shadow: bytes, tolerance: Tolerance) -> Comparison:
-    from proxy.compare import tensors, understudy_v1, v2  # noqa: PLC0415  # numpy comes with the first comparison
+    from proxy.compare import tensors, v2  # noqa: PLC0415  # numpy comes with the first comparison
+
+    found = tensors.compare(_decode(method, primary), _decode(method, shadow), tolerance)
+    if PREDICT[method] is not Protocol.V2 or tolerance.outputs:
+        return found
+    if method == V2_MODEL_STREAM_INFER:
+        ours, theirs = v2.parameters(v2.unwrapped(primary)), v2.parameters(v2.unwrapped(shadow))
+    else:
+        ours, theirs = v2.parameters(primary), v2.parameters(shadow)
+    return _worst([found, tensors.compare_parameters("", ours, theirs, tolerance)])
+
+
+def _decode(method: str, message: bytes) -> "Prediction":
+    from proxy.compare import understudy_v1, v2  # noqa: PLC0415  # numpy comes with the first comparison
 
     if PREDICT[method] is Protocol.UNDERSTUDY:
-        decode = understudy_v1.decode
-    else:
-        decode = v2.decode_streamed if method == V2_MODEL_STREAM_INFER else v2.decode
-    return tensors.compare(decode(primary), decode(shadow), tolerance)
+        return understudy_v1.decode(message)
+    return v2.decode(v2.unwrapped(message) if method == V2_MODEL_STREAM_INFER else message)
 
 
 def _worst(comparisons: Sequence[Comparison]) -> Comparison:
     """One comparison for all messages of an answer: the first that fails, with the largest differences."""
     first = next((one for one in comparisons if not one.matches), comparisons[0])
-    return Comparison(
-        first.matches,
-        first.output,
-        first.reason,
-        max(one.max_absolute for one in comparisons),
-        max(one.max_relative for one in comparisons),
-    )
+    absolute = max(one.max_absolute for one in comparisons)
+    relative = max(one.max_relative for one in comparisons)
+    return Comparison(first.matches, first.output, first.reason, absolute, relative, first.kind)

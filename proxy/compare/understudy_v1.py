@@ -1,39 +1,46 @@
-"""Our own PredictResponse as named arrays."""
+"""Our own PredictResponse as named arrays, read from the wire by field number.
+
+PredictResponse: outputs = 3. Tensor: name = 1, shape = 2, doubles = 3, floats = 4, ints = 5, strings = 6,
+bytes = 7, bools = 8.
+"""
 
 import numpy as np
-from google.protobuf.message import DecodeError
-from understudy.v1 import prediction_pb2
 
+from proxy.compare import wire
 from proxy.compare.comparison import Undecodable
-from proxy.compare.tensors import Prediction, Tensor
+from proxy.compare.tensors import Prediction, Tensor, Values, named
 
-_VALUES = ("doubles", "floats", "ints", "bools", "strings", "bytes")
+_TYPES = {3: "double", 4: "float", 5: "int", 6: "string", 7: "bytes", 8: "bool"}
 
 
 def decode(message: bytes) -> Prediction:
     """The outputs of a serialised PredictResponse, by name."""
-    try:
-        response = prediction_pb2.PredictResponse.FromString(message)
-    except DecodeError as error:
-        raise Undecodable(str(error)) from None
-    named = {tensor.name: _tensor(tensor) for tensor in response.outputs}
-    if len(named) != len(response.outputs):
-        raise Undecodable("two outputs of one name")
-    return named
+    return named(_tensor(output) for output in wire.contents(memoryview(message), 3))
 
 
-def _tensor(tensor: prediction_pb2.Tensor) -> Tensor:
-    shape = tuple(tensor.shape)
-    if sum(bool(getattr(tensor, field)) for field in _VALUES) > 1:
-        raise Undecodable(f"values of several types in output {tensor.name!r}")
-    if tensor.doubles:
-        return Tensor("double", shape, np.array(tensor.doubles, np.float64))
-    if tensor.floats:
-        return Tensor("float", shape, np.array(tensor.floats, np.float32))
-    if tensor.ints:
-        return Tensor("int", shape, np.array(tensor.ints, np.int64))
-    if tensor.bools:
-        return Tensor("bool", shape, np.array(tensor.bools, np.bool_))
-    if tensor.strings:
-        return Tensor("string", shape, [text.encode() for text in tensor.strings])
-    return Tensor("bytes", shape, list(tensor.bytes))
+def _tensor(message: memoryview) -> tuple[str, Tensor]:
+    name = ""
+    parts: dict[int, list[int | memoryview]] = {}
+    for number, _, value in wire.fields(message):
+        if number == 1 and isinstance(value, memoryview):
+            name = wire.text(value)
+        else:
+            parts.setdefault(number, []).append(value)
+    shape = tuple(wire.varints(parts.pop(2, [])).view(np.int64).tolist())
+    filled = [number for number in _TYPES if number in parts]
+    if len(filled) > 1:
+        raise Undecodable(f"values of several types in output {name!r}")
+    number = filled[0] if filled else 7
+    return name, Tensor(_TYPES[number], shape, _values(number, parts.get(number, [])))
+
+
+def _values(number: int, parts: list[int | memoryview]) -> Values:
+    match number:
+        case 3 | 4:
+            return wire.numbers(wire.joined(parts), "<f8" if number == 3 else "<f4")
+        case 5:
+            return wire.varints(parts).view(np.int64)
+        case 8:
+            return wire.truths(parts)
+        case _:
+            return wire.texts(parts)

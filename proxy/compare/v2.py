@@ -5,16 +5,15 @@ alike. Source: Open Inference Protocol, gRPC, "Tensor Data" (raw: little-endian,
 element behind a 4-byte length).
 """
 
-import struct
-from collections.abc import Iterator
-
 import numpy as np
+from numpy.typing import NDArray
 
+from proxy.compare import wire
 from proxy.compare.comparison import Undecodable
-from proxy.compare.tensors import Prediction, Tensor, Values
+from proxy.compare.tensors import Prediction, Tensor, Values, named
 
-# ModelInferResponse: outputs = 5, raw_output_contents = 6.
-# InferOutputTensor: name = 1, datatype = 2, shape = 3, contents = 5.
+# ModelInferResponse: parameters = 4, outputs = 5, raw_output_contents = 6.
+# InferOutputTensor: name = 1, datatype = 2, shape = 3, parameters = 4, contents = 5.
 # InferTensorContents: bool = 1, int = 2, int64 = 3, uint = 4, uint64 = 5, fp32 = 6, fp64 = 7, bytes = 8.
 
 _RAW = {
@@ -33,163 +32,119 @@ _RAW = {
 }
 _CONTENTS = {"BOOL": 1, "INT8": 2, "INT16": 2, "INT32": 2, "INT64": 3, "UINT8": 4, "UINT16": 4, "UINT32": 4}
 _CONTENTS |= {"UINT64": 5, "FP32": 6, "FP64": 7, "BYTES": 8}
-_FIXED = {6: "<f4", 7: "<f8"}
-_INTEGERS = {1: np.bool_, 5: np.uint64}
-
-Field = tuple[int, int, int | bytes]
-"""Field number, wire type, and its varint or its bytes."""
 
 
-def decode(message: bytes) -> Prediction:
+def decode(message: bytes | memoryview) -> Prediction:
     """The outputs of a serialised ModelInferResponse, by name."""
-    outputs: list[bytes] = []
-    raw: list[bytes] = []
-    for number, _, value in _fields(message):
-        if isinstance(value, bytes):
-            if number == 5:
-                outputs.append(value)
-            elif number == 6:
-                raw.append(value)
+    outputs: list[memoryview] = []
+    raw: list[memoryview] = []
+    kept = {5: outputs, 6: raw}
+    for number, _, value in wire.fields(memoryview(message)):
+        if number in kept and isinstance(value, memoryview):
+            kept[number].append(value)
     if raw and len(raw) != len(outputs):
         raise Undecodable(f"{len(raw)} raw contents for {len(outputs)} outputs")
-    named = dict(_output(output, raw[index] if raw else None) for index, output in enumerate(outputs))
-    if len(named) != len(outputs):
-        raise Undecodable("two outputs of one name")
-    return named
+    return named(_output(output, raw[index] if raw else None) for index, output in enumerate(outputs))
 
 
-def decode_streamed(message: bytes) -> Prediction:
-    """The outputs of one message of ModelStreamInfer's answer: a ModelInferResponse, bare or in an envelope.
+def parameters(message: bytes | memoryview) -> dict[str, bytes]:
+    """The parameters of the response as a whole; its outputs have their own."""
+    return _parameters(wire.contents(memoryview(message), 4))
+
+
+def unwrapped(message: bytes) -> memoryview:
+    """The ModelInferResponse in one message of ModelStreamInfer's answer, bare or in an envelope.
 
     Triton puts it into a ModelStreamInferResponse (error_message = 1, infer_response = 2); MLServer
     sends it bare, which its higher field numbers tell.
     """
-    fields = list(_fields(message))
+    fields = list(wire.fields(memoryview(message)))
     if any(number > 2 for number, _, _ in fields):
-        return decode(message)
+        return memoryview(message)
     if any(number == 1 and value for number, _, value in fields):
         raise Undecodable("an error message in place of a response")
-    return decode(b"".join(value for _, _, value in fields if isinstance(value, bytes)))
+    return wire.joined(value for _, _, value in fields)
 
 
-def _output(output: bytes, raw: bytes | None) -> tuple[str, Tensor]:
+def _output(output: memoryview, raw: memoryview | None) -> tuple[str, Tensor]:
     name = datatype = ""
-    shape: list[int] = []
-    contents = b""
-    for number, wire, value in _fields(output):
+    shape: list[int | memoryview] = []
+    contents: list[memoryview] = []
+    parameters: list[memoryview] = []
+    for number, _, value in wire.fields(output):
         if number == 3:
-            shape += _varints(value) if wire == 2 else [_signed(value)]
-        elif isinstance(value, bytes):
-            if number == 1:
-                name = _text(value)
-            elif number == 2:
-                datatype = _text(value)
-            elif number == 5:
-                contents += value
-    values = _from_raw(datatype, raw) if raw is not None else _from_contents(datatype, contents)
-    return name, Tensor(datatype, tuple(shape), values)
+            shape.append(value)
+        elif isinstance(value, memoryview):
+            match number:
+                case 1:
+                    name = wire.text(value)
+                case 2:
+                    datatype = wire.text(value)
+                case 4:
+                    parameters.append(value)
+                case 5:
+                    contents.append(value)
+                case _:
+                    pass
+    values = _from_raw(datatype, raw) if raw is not None else _from_contents(datatype, wire.joined(contents))
+    dimensions = tuple(wire.varints(shape).view(np.int64).tolist())
+    return name, Tensor(datatype, dimensions, values, _parameters(parameters))
 
 
-def _from_raw(datatype: str, raw: bytes) -> Values:
+def _parameters(entries: list[memoryview]) -> dict[str, bytes]:
+    """A map<string, InferParameter>: key = 1, value = 2."""
+    found: dict[str, bytes] = {}
+    for entry in entries:
+        parts = {number: value for number, _, value in wire.fields(entry) if isinstance(value, memoryview)}
+        found[wire.text(parts.get(1, memoryview(b"")))] = bytes(parts.get(2, b""))
+    return found
+
+
+def _from_raw(datatype: str, raw: memoryview) -> Values:
     if datatype == "BYTES":
-        return list(_lengths_and_bytes(raw))
+        return list(wire.lengths_and_texts(raw))
     if datatype == "BF16":  # the upper half of a float32
         if len(raw) % 2:
             raise Undecodable("BF16 contents of odd length")
-        return (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
+        return (wire.numbers(raw, "<u2").astype("<u4") << 16).view("<f4")
     if datatype not in _RAW or len(raw) % np.dtype(_RAW[datatype]).itemsize:
         raise Undecodable(f"raw contents of type {datatype!r}")
-    return np.frombuffer(raw, _RAW[datatype])
+    return wire.numbers(raw, _RAW[datatype])
 
 
-def _from_contents(datatype: str, contents: bytes) -> Values:
+def _from_contents(datatype: str, contents: memoryview) -> Values:
     wanted = _CONTENTS.get(datatype)
     if wanted is None:
         raise Undecodable(f"typed contents of type {datatype!r}")
-    parts = [(wire, value) for number, wire, value in _fields(contents) if number == wanted]
-    if wanted == 8:
-        return [value for _, value in parts if isinstance(value, bytes)]
-    if wanted in _FIXED:
-        packed = b"".join(value for _, value in parts if isinstance(value, bytes))
-        if len(packed) % np.dtype(_FIXED[wanted]).itemsize:
-            raise Undecodable("contents cut short")
-        return np.frombuffer(packed, _FIXED[wanted])
-    numbers: list[int] = []
-    for wire, value in parts:
-        if wire not in (0, 2):
-            raise Undecodable("bytes where a number should be")
-        numbers += _varints(value, signed=wanted in (2, 3))
-    try:
-        return np.array(numbers, _INTEGERS.get(wanted, np.int64))
-    except OverflowError:
-        raise Undecodable("a number out of range") from None
+    parts = _values(contents, wanted)
+    match wanted:
+        case 8:
+            return wire.texts(parts)
+        case 6 | 7:
+            return wire.numbers(wire.joined(parts), "<f4" if wanted == 6 else "<f8")
+        case 1:
+            return wire.truths(parts)
+        case 2 | 3:
+            return wire.varints(parts).view(np.int64)
+        case 4:
+            return _small(wire.varints(parts))
+        case _:
+            return wire.varints(parts)
 
 
-def _lengths_and_bytes(raw: bytes) -> Iterator[bytes]:
-    position = 0
-    while position < len(raw):
-        if position + 4 > len(raw):
-            raise Undecodable("BYTES contents cut short")
-        (length,) = struct.unpack_from("<I", raw, position)
-        position += 4
-        if position + length > len(raw):
-            raise Undecodable("BYTES contents cut short")
-        yield raw[position : position + length]
-        position += length
+def _small(numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Unsigned numbers of at most 32 bits."""
+    if numbers.size and int(numbers.max()) >= 2**32:
+        raise Undecodable("a number out of range")
+    return numbers.view(np.int64)
 
 
-def _fields(message: bytes) -> Iterator[Field]:
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        wire = tag & 7
-        if wire == 0:
-            value, position = _varint(message, position)
-            yield tag >> 3, wire, value
-            continue
-        if wire == 2:
-            length, position = _varint(message, position)
-        elif wire in (1, 5):
-            length = 8 if wire == 1 else 4
-        else:
-            raise Undecodable(f"wire type {wire}")
-        if position + length > len(message):
-            raise Undecodable("cut short")
-        yield tag >> 3, wire, message[position : position + length]
-        position += length
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise Undecodable("cut short")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise Undecodable("a varint without an end")
-
-
-def _varints(packed: int | bytes, *, signed: bool = True) -> list[int]:
-    if isinstance(packed, int):
-        return [_signed(packed) if signed else packed]
-    numbers = []
-    position = 0
-    while position < len(packed):
-        value, position = _varint(packed, position)
-        numbers.append(_signed(value) if signed else value)
-    return numbers
-
-
-def _signed(value: int | bytes) -> int:
-    """A varint as the two's complement number of 64 bits that int32 and int64 are written as."""
-    if isinstance(value, bytes):
-        raise Undecodable("bytes where a number should be")
-    value &= 2**64 - 1
-    return value - 2**64 if value >= 2**63 else value
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+def _values(contents: memoryview, wanted: int) -> list[int | memoryview]:
+    """The values of one type, packed or one by one."""
+    parts: list[int | memoryview] = []
+    for number, kind, value in wire.fields(contents):
+        if number == wanted:
+            if kind in (1, 5) and wanted not in (6, 7):
+                raise Undecodable("bytes where a number should be")
+            parts.append(value)
+    return parts

@@ -5,12 +5,12 @@ A call reads the table once and is decided by that one table to its end; a push 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from understudy.checks import Violation
 from understudy.checks.fields import parse_field
 from understudy.checks.numbers import seconds
-from understudy.checks.service import check_service
+from understudy.checks.service import STABLE, check_service
 from understudy.checks.targets import parse_target
 from understudy.v1 import discovery_pb2, service_pb2
 
@@ -23,6 +23,7 @@ from proxy.policy.wire import Entry, Path
 DEFAULT_MIRROR_DEADLINE = 1.0  # seconds
 DEFAULT_MIRROR_IN_FLIGHT = 64
 DEFAULT_MIRROR_BYTES = 64 * 1024 * 1024
+DEFAULT_SAMPLE = 0.01  # of the matches
 DEFAULT_STICKY_KEY = "x-user-id"
 
 
@@ -46,16 +47,34 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """When two predictions count as equal; no `outputs` means all."""
+    """When two predictions count as equal; no `outputs` means all.
+
+    Numbers within the absolute and relative bounds, or by `top_k` (1 is arg-max) or `decimals` in place of
+    that. `per_output` holds the rule of single outputs, of which only these four count.
+    """
 
     absolute: float = 0.0
     relative: float = 0.0
     outputs: frozenset[str] = frozenset()
+    top_k: int = 0  # 0: not asked for
+    decimals: int | None = None
+    ignore_outputs: frozenset[str] = frozenset()
+    ignore_parameters: frozenset[str] = frozenset()
+    per_output: "Mapping[str, Tolerance]" = field(default_factory=dict)
+    record_values: bool = False
+    sample: float = 0.01  # of the matches, 0 to 1
+
+    def rule(self, output: str) -> "Tolerance":
+        """What holds for one output."""
+        return self.per_output.get(output, self)
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A shadow of a route. `share` is 0 to 1, `deadline` in seconds."""
+    """A shadow of a route. `share` is 0 to 1, `deadline` in seconds.
+
+    With `noise_of`, a second copy of that variant: it gets only calls that this one served.
+    """
 
     variant: Variant
     share: float
@@ -63,6 +82,7 @@ class Mirror:
     max_in_flight: int
     max_bytes: int
     tolerance: Tolerance
+    noise_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +158,7 @@ def compile_snapshot(snapshot: discovery_pb2.Snapshot) -> Table:
         variants=variants,
         stable=stable,
         fallback=fallback,
-        routes=tuple(_route(route, variants, salt) for route in service.routes),
+        routes=tuple(_route(route, variants, stable, salt) for route in service.routes),
         rest=Route("", Match(), Split.of({fallback: 1.0}, salt), Sticky(), (), None),
         reads_models=any(route.match.models for route in service.routes),
         latency_bounds=tuple(sorted({seconds(bound) for bound in snapshot.latency_bounds})),
@@ -155,7 +175,7 @@ def _variant(variant: service_pb2.Variant) -> Variant:
     return Variant(variant.name, parse_target(variant.target).text, variant.version, variant.authority)
 
 
-def _route(route: service_pb2.Route, variants: Mapping[str, Variant], salt: str) -> Route:
+def _route(route: service_pb2.Route, variants: Mapping[str, Variant], stable: Variant, salt: str) -> Route:
     sticky = route.split.sticky
     weights = {variants[name]: weight for name, weight in route.split.weights.items()}
     metadata = tuple(key.lower() for key in sticky.metadata)
@@ -171,7 +191,7 @@ def _route(route: service_pb2.Route, variants: Mapping[str, Variant], salt: str)
             sticky.max_bytes or DEFAULT_MAX_BYTES,
             tuple(_path(field) for field in sticky.payload_fields),
         ),
-        mirrors=tuple(_mirror(mirror, variants) for mirror in route.mirrors if mirror.percent > 0),
+        mirrors=tuple(_mirror(mirror, variants, stable) for mirror in route.mirrors if mirror.percent > 0),
         timeout=seconds(route.timeout) if route.HasField("timeout") else None,
     )
 
@@ -209,13 +229,37 @@ def _header(header: service_pb2.HeaderMatch) -> HeaderTest:
             return HeaderTest(key, None, present=header.present)
 
 
-def _mirror(mirror: service_pb2.Mirror, variants: Mapping[str, Variant]) -> Mirror:
-    compare = mirror.compare
+def _mirror(mirror: service_pb2.Mirror, variants: Mapping[str, Variant], stable: Variant) -> Mirror:
+    noise_of = mirror.noise_of
+    if noise_of == STABLE and STABLE not in variants:
+        noise_of = stable.name
     return Mirror(
-        variant=variants[mirror.variant],
+        variant=variants[mirror.variant or noise_of],
         share=mirror.percent / 100,
         deadline=seconds(mirror.deadline) if mirror.HasField("deadline") else DEFAULT_MIRROR_DEADLINE,
         max_in_flight=mirror.max_in_flight if mirror.HasField("max_in_flight") else DEFAULT_MIRROR_IN_FLIGHT,
         max_bytes=mirror.max_bytes if mirror.HasField("max_bytes") else DEFAULT_MIRROR_BYTES,
-        tolerance=Tolerance(compare.absolute, compare.relative, frozenset(compare.outputs)),
+        tolerance=_tolerance(mirror.compare),
+        noise_of=noise_of,
     )
+
+
+def _tolerance(compare: service_pb2.Compare) -> Tolerance:
+    return Tolerance(
+        compare.absolute,
+        compare.relative,
+        frozenset(compare.outputs),
+        *_rule(compare),
+        ignore_outputs=frozenset(compare.ignore_outputs),
+        ignore_parameters=frozenset(compare.ignore_parameters),
+        per_output={
+            output.name: Tolerance(output.absolute, output.relative, frozenset(), *_rule(output))
+            for output in compare.per_output
+        },
+        record_values=compare.record_values,
+        sample=compare.sample_percent / 100 if compare.HasField("sample_percent") else DEFAULT_SAMPLE,
+    )
+
+
+def _rule(rule: service_pb2.Compare | service_pb2.CompareOutput) -> tuple[int, int | None]:
+    return 1 if rule.arg_max else rule.top_k, rule.decimals if rule.HasField("decimals") else None

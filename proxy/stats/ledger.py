@@ -11,6 +11,7 @@ from proxy.compare.comparison import Comparison
 from proxy.policy.table import Table
 from proxy.stats.exemplars import Exemplars
 from proxy.stats.histogram import Histogram
+from proxy.stats.records import Record, Records, last
 
 MAX_METHODS = 100
 """Method names that get a series of their own; callers choose them, so there must be an end."""
@@ -31,6 +32,7 @@ class Arm:
     mismatched: int = 0
     max_absolute: float = 0.0
     max_relative: float = 0.0
+    label: str = ""  # the variant's version
 
 
 ArmKey = tuple[str, str, bool, int, int]
@@ -39,9 +41,11 @@ ArmKey = tuple[str, str, bool, int, int]
 
 @dataclass(slots=True)
 class Window:
-    """Everything since the last report."""
+    """Everything since the last report; `noise` holds what became of second copies of a primary."""
 
     arms: dict[ArmKey, Arm] = field(default_factory=lambda: defaultdict(Arm))
+    noise: dict[ArmKey, Arm] = field(default_factory=lambda: defaultdict(Arm))
+    records: Records = field(default_factory=Records)
     exemplars: Exemplars = field(default_factory=Exemplars)
 
 
@@ -62,8 +66,9 @@ class Totals:
 class Ledger:
     """Records events; synchronous, called from the event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, mismatches: int = 200) -> None:
         self.totals = Totals()
+        self.mismatches = last(mismatches)
         self._window = Window()
         self._methods: set[str] = set()
 
@@ -110,25 +115,41 @@ class Ledger:
         """A call was chosen to be copied; exactly one `mirror` follows."""
         self.totals.mirror_seen[variant] += 1
 
-    def mirror(self, table: Table, route: str, variant: str, outcome: str) -> None:
+    def mirror(self, table: Table, route: str, variant: str, outcome: str, *, noise: bool = False) -> None:
         """What became of a copy."""
         self.totals.mirror_outcomes[variant, outcome] += 1
-        self._window.arms[route, variant, True, table.epoch, table.version].outcomes[outcome] += 1
+        self._mirrored(table, route, variant, noise=noise).outcomes[outcome] += 1
 
     def mirror_answer(
-        self, table: Table, route: str, variant: str, code: str, latency: float, trace_id: str
+        self,
+        table: Table,
+        route: str,
+        variant: str,
+        code: str,
+        latency: float,
+        trace_id: str,
+        *,
+        noise: bool = False,
     ) -> None:
         """A shadow answered, or failed to."""
-        arm = self._window.arms[route, variant, True, table.epoch, table.version]
+        arm = self._mirrored(table, route, variant, noise=noise)
         arm.codes[code] += 1
         _record_latency(arm, latency, table)
         self._window.exemplars.offer(route, variant, True, code, latency, trace_id)  # noqa: FBT003
 
     def comparison(
-        self, table: Table, route: str, variant: str, found: Comparison, latency: float, trace_id: str
+        self,
+        table: Table,
+        route: str,
+        variant: str,
+        found: Comparison,
+        latency: float,
+        trace_id: str,
+        *,
+        noise: bool = False,
     ) -> None:
-        """Two predictions were held together."""
-        arm = self._window.arms[route, variant, True, table.epoch, table.version]
+        """Two answers were held together."""
+        arm = self._mirrored(table, route, variant, noise=noise)
         arm.matched += found.matches
         arm.mismatched += not found.matches
         arm.max_absolute = max(arm.max_absolute, found.max_absolute)
@@ -136,10 +157,23 @@ class Ledger:
         if not found.matches:
             self._window.exemplars.mismatch(route, variant, latency, trace_id)
 
+    def record(self, record: Record) -> None:
+        """Keep one comparison for itself; it has been counted."""
+        self._window.records.offer(record)
+        if record.is_mismatch:
+            self.mismatches.append(record)
+
     def take_window(self) -> Window:
         """Everything since this was last called."""
         taken, self._window = self._window, Window()
         return taken
+
+    def _mirrored(self, table: Table, route: str, variant: str, *, noise: bool) -> Arm:
+        arms = self._window.noise if noise else self._window.arms
+        arm = arms[route, variant, True, table.epoch, table.version]
+        if not arm.label and variant in table.variants:
+            arm.label = table.variants[variant].version
+        return arm
 
     def _method_label(self, method: str) -> str:
         if method not in self._methods:

@@ -10,6 +10,7 @@ from proxy.engines.engine import Liveness
 from proxy.stats.exemplars import Exemplar
 from proxy.stats.histogram import SCALE, Histogram
 from proxy.stats.ledger import Arm, ArmKey, Window
+from proxy.stats.records import Record
 
 
 def build_report(
@@ -32,16 +33,44 @@ def build_report(
         service=service,
         window_start=_timestamp(start),
         window_end=at,
-        evidence=[_evidence(key, arm) for key, arm in window.arms.items()],
+        evidence=[
+            *(_evidence(key, arm) for key, arm in window.arms.items()),
+            *(_evidence(key, arm, noise=True) for key, arm in window.noise.items()),
+        ],
         exemplars=[_exemplar(one, at) for one in window.exemplars.all()],
         variants=[
             telemetry_pb2.VariantHealth(variant=name, live=one.live is True, reason=one.reason)
             for name, one in liveness.items()
         ],
+        comparisons=[record_message(one) for one in window.records.kept],
     )
 
 
-def _evidence(key: ArmKey, arm: Arm) -> telemetry_pb2.Evidence:
+def record_message(record: Record) -> telemetry_pb2.ComparisonRecord:
+    """One comparison as reports and the admin port tell it."""
+    return telemetry_pb2.ComparisonRecord(
+        time=_timestamp(record.time),
+        route=record.route,
+        primary=record.primary,
+        shadow=record.shadow,
+        primary_version=record.primary_version,
+        shadow_version=record.shadow_version,
+        primary_prediction=record.primary_prediction,
+        shadow_prediction=record.shadow_prediction,
+        primary_latency=_duration(record.primary_latency),
+        shadow_latency=_duration(record.shadow_latency),
+        match=record.matches,
+        outcome=record.outcome,
+        output=record.output,
+        reason=record.reason,
+        max_absolute=record.max_absolute,
+        max_relative=record.max_relative,
+        noise=record.noise,
+        trace_id=record.trace_id,
+    )
+
+
+def _evidence(key: ArmKey, arm: Arm, *, noise: bool = False) -> telemetry_pb2.Evidence:
     route, variant, mirrored, epoch, version = key
     evidence = telemetry_pb2.Evidence(
         route=route,
@@ -57,6 +86,8 @@ def _evidence(key: ArmKey, arm: Arm) -> telemetry_pb2.Evidence:
             for bound, count in sorted(arm.slow.items())
         ],
         mirror_outcomes=arm.outcomes,
+        noise=noise,
+        label=arm.label,
     )
     if mirrored:
         evidence.comparisons.CopyFrom(

@@ -65,6 +65,7 @@ class _Services(services_pb2_grpc.ServicesServicer):
     Switch = _unary("Services.Switch")
     Rollback = _unary("Services.Rollback")
     ListSidecars = _unary("Services.ListSidecars")
+    ShadowReport = _unary("Services.ShadowReport")
 
 
 class _Rollouts(rollouts_pb2_grpc.RolloutsServicer):

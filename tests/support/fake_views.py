@@ -44,6 +44,10 @@ class FakeViews(Views):
     async def sidecars(self, service: str = "") -> list[services_pb2.SidecarStatus]:
         return [each for each in self.shown_sidecars if service in ("", each.service)]
 
+    async def shadows(self, service: str, mismatches: int) -> services_pb2.ShadowReportResponse:
+        del service, mismatches
+        return services_pb2.ShadowReportResponse()
+
     async def updates(self) -> AsyncIterator[None]:
         queue: asyncio.Queue[bool] = asyncio.Queue()
         self.readers.add(queue)

@@ -2,6 +2,7 @@
 
 import re
 
+from understudy.checks.compare import check_compare
 from understudy.checks.fields import check_field
 from understudy.checks.names import check_metadata_key, check_method, check_model, check_name, check_unique
 from understudy.checks.numbers import check_positive_duration, check_range
@@ -11,6 +12,7 @@ from understudy.v1 import service_pb2
 
 MAX_STICKY_BYTES = 64 * 1024 * 1024
 INFINITY = float("inf")
+STABLE = "stable"  # the role, where `noise_of` names one
 
 
 def check_service(service: service_pb2.Service, path: str = "") -> list[Violation]:
@@ -54,9 +56,14 @@ def _check_route(route: service_pb2.Route, variants: list[str], path: str) -> li
     violations += _check_split(route, variants, join(path, "split"))
     for index, mirror in enumerate(route.mirrors):
         violations += _check_mirror(mirror, route, variants, join(path, f"mirrors[{index}]"))
-    shadows = [mirror.variant for mirror in route.mirrors]
+    shadows = [_who(mirror) for mirror in route.mirrors]
     violations += check_unique(shadows, join(path, "mirrors"), "variant")
     return violations + check_positive_duration(route, "timeout", path)
+
+
+def _who(mirror: service_pb2.Mirror) -> str:
+    """A route has one mirror to each shadow, and one for the noise of each variant."""
+    return f"noise of {mirror.noise_of}" if mirror.noise_of else mirror.variant
 
 
 def _check_match(match: service_pb2.Match, path: str) -> list[Violation]:
@@ -119,10 +126,13 @@ def _check_sticky(sticky: service_pb2.Sticky, path: str) -> list[Violation]:
 def _check_mirror(
     mirror: service_pb2.Mirror, route: service_pb2.Route, variants: list[str], path: str
 ) -> list[Violation]:
-    violations = _check_known(mirror.variant, variants, join(path, "variant"))
+    is_noise = bool(mirror.noise_of)
+    violations = _check_known(mirror.variant, variants, join(path, "variant"), optional=is_noise)
+    if mirror.noise_of != STABLE:
+        violations += _check_known(mirror.noise_of, variants, join(path, "noise_of"), optional=True)
     # One that breaks a rule was meant to serve, too: it is told once, where it stands.
     serving = [name for name, weight in route.split.weights.items() if weight != 0]
-    if serving == [mirror.variant]:
+    if serving == [mirror.variant] and not is_noise:
         text = f"{mirror.variant!r} is the only variant that serves this route; a copy to it shows nothing"
         violations.append(Violation(join(path, "variant"), text))
     if not mirror.HasField("percent"):
@@ -135,10 +145,3 @@ def _check_mirror(
         if mirror.HasField(field) and getattr(mirror, field) == 0:
             violations.append(Violation(join(path, field), "must be above 0; percent: 0 turns a mirror off"))
     return violations + check_compare(mirror.compare, join(path, "compare"))
-
-
-def check_compare(compare: service_pb2.Compare, path: str) -> list[Violation]:
-    """The rules of a comparison."""
-    violations = check_range(compare.absolute, 0, INFINITY, join(path, "absolute"))
-    violations += check_range(compare.relative, 0, INFINITY, join(path, "relative"))
-    return violations + check_unique(list(compare.outputs), join(path, "outputs"))

@@ -341,14 +341,19 @@ class Mirror(_message.Message):
     MAX_IN_FLIGHT_FIELD_NUMBER: _builtins.int
     MAX_BYTES_FIELD_NUMBER: _builtins.int
     COMPARE_FIELD_NUMBER: _builtins.int
+    NOISE_OF_FIELD_NUMBER: _builtins.int
     variant: _builtins.str
-    """The shadow."""
+    """The shadow. Default, where noise_of is set: the variant that noise_of names."""
     percent: _builtins.float
     """The share of the route's calls that are copied, 0 to 100. Required: there is no silent default."""
     max_in_flight: _builtins.int
     """Copies under way at once; more are dropped and counted. Default 64."""
     max_bytes: _builtins.int
     """Bytes of requests and answers held at once; more are dropped and counted. Default 64 MiB."""
+    noise_of: _builtins.str
+    """Makes this a second copy of a primary: a variant's name, or `stable`. Calls that this variant
+    served are sent once more, and show how often the model disagrees with itself.
+    """
     @_builtins.property
     def deadline(self) -> _duration_pb2.Duration:
         """The longest a copy may take. Default 1 s."""
@@ -366,10 +371,11 @@ class Mirror(_message.Message):
         max_in_flight: _builtins.int | None = ...,
         max_bytes: _builtins.int | None = ...,
         compare: Global___Compare | None = ...,
+        noise_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "_max_in_flight", b"_max_in_flight", "_percent", b"_percent", "compare", b"compare", "deadline", b"deadline", "max_bytes", b"max_bytes", "max_in_flight", b"max_in_flight", "percent", b"percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "_max_in_flight", b"_max_in_flight", "_percent", b"_percent", "compare", b"compare", "deadline", b"deadline", "max_bytes", b"max_bytes", "max_in_flight", b"max_in_flight", "percent", b"percent", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "_max_in_flight", b"_max_in_flight", "_percent", b"_percent", "compare", b"compare", "deadline", b"deadline", "max_bytes", b"max_bytes", "max_in_flight", b"max_in_flight", "noise_of", b"noise_of", "percent", b"percent", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]  # noqa: Y015
     _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]  # noqa: Y015
@@ -388,8 +394,10 @@ Global___Mirror: _TypeAlias = Mirror  # noqa: Y015
 
 @_typing.final
 class Compare(_message.Message):
-    """When two predictions count as equal: `|a - b| <= absolute + relative * |primary|`, labels and
-    bytes exactly.
+    """When two predictions count as equal. Numbers: `|a - b| <= absolute + relative * |primary|`, or one
+    of arg_max, top_k and decimals in place of that; labels, bytes and truth values exactly. An output's
+    name, shape and data type must be the same, and so must parameters. The model's name and version
+    and the request's id are never compared: they differ by nature.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -397,13 +405,45 @@ class Compare(_message.Message):
     ABSOLUTE_FIELD_NUMBER: _builtins.int
     RELATIVE_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    IGNORE_OUTPUTS_FIELD_NUMBER: _builtins.int
+    IGNORE_PARAMETERS_FIELD_NUMBER: _builtins.int
+    ARG_MAX_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    DECIMALS_FIELD_NUMBER: _builtins.int
+    PER_OUTPUT_FIELD_NUMBER: _builtins.int
+    RECORD_VALUES_FIELD_NUMBER: _builtins.int
+    SAMPLE_PERCENT_FIELD_NUMBER: _builtins.int
     absolute: _builtins.float
     """Absolute tolerance, in the output's own unit. Default 0."""
     relative: _builtins.float
     """Relative tolerance. Default 0."""
+    arg_max: _builtins.bool
+    """Of each row (the last dimension), the position of the largest value must be the same."""
+    top_k: _builtins.int
+    """Of each row, the positions of this many largest values must be the same, in any order."""
+    decimals: _builtins.int
+    """Values must be the same once rounded to this many decimal places, 0 to 15."""
+    record_values: _builtins.bool
+    """Keep what was predicted in the records of comparisons: single numbers, and labels of up to 64
+    bytes. Default: no value ever leaves the sidecar.
+    """
+    sample_percent: _builtins.float
+    """The share of the matches that get a record of their own; mismatches all do. Default 1."""
     @_builtins.property
     def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the outputs to compare. Default: all."""
+        """Names of the outputs to compare, and nothing else of the response. Default: all."""
+
+    @_builtins.property
+    def ignore_outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of outputs that may differ or be missing."""
+
+    @_builtins.property
+    def ignore_parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of parameters, of the response and its outputs, that may differ; `*`: all."""
+
+    @_builtins.property
+    def per_output(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompareOutput]:
+        """Other rules for single outputs; each stands in place of all the rules above."""
 
     def __init__(
         self,
@@ -411,11 +451,65 @@ class Compare(_message.Message):
         absolute: _builtins.float = ...,
         relative: _builtins.float = ...,
         outputs: _abc.Iterable[_builtins.str] | None = ...,
+        ignore_outputs: _abc.Iterable[_builtins.str] | None = ...,
+        ignore_parameters: _abc.Iterable[_builtins.str] | None = ...,
+        arg_max: _builtins.bool = ...,
+        top_k: _builtins.int = ...,
+        decimals: _builtins.int | None = ...,
+        per_output: _abc.Iterable[Global___CompareOutput] | None = ...,
+        record_values: _builtins.bool = ...,
+        sample_percent: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_sample_percent", b"_sample_percent", "decimals", b"decimals", "sample_percent", b"sample_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absolute", b"absolute", "outputs", b"outputs", "relative", b"relative"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_sample_percent", b"_sample_percent", "absolute", b"absolute", "arg_max", b"arg_max", "decimals", b"decimals", "ignore_outputs", b"ignore_outputs", "ignore_parameters", b"ignore_parameters", "outputs", b"outputs", "per_output", b"per_output", "record_values", b"record_values", "relative", b"relative", "sample_percent", b"sample_percent", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]  # noqa: Y015
+    _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]  # noqa: Y015
+    _WhichOneofReturnType__sample_percent: _TypeAlias = _typing.Literal["sample_percent"]  # noqa: Y015
+    _WhichOneofArgType__sample_percent: _TypeAlias = _typing.Literal["_sample_percent", b"_sample_percent"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decimals) -> _WhichOneofReturnType__decimals | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_percent) -> _WhichOneofReturnType__sample_percent | None: ...
 
 Global___Compare: _TypeAlias = Compare  # noqa: Y015
+
+@_typing.final
+class CompareOutput(_message.Message):
+    """When the values of one output count as equal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ABSOLUTE_FIELD_NUMBER: _builtins.int
+    RELATIVE_FIELD_NUMBER: _builtins.int
+    ARG_MAX_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    DECIMALS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The output."""
+    absolute: _builtins.float
+    relative: _builtins.float
+    arg_max: _builtins.bool
+    top_k: _builtins.int
+    decimals: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        absolute: _builtins.float = ...,
+        relative: _builtins.float = ...,
+        arg_max: _builtins.bool = ...,
+        top_k: _builtins.int = ...,
+        decimals: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "decimals", b"decimals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "absolute", b"absolute", "arg_max", b"arg_max", "decimals", b"decimals", "name", b"name", "relative", b"relative", "top_k", b"top_k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]  # noqa: Y015
+    _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decimals) -> _WhichOneofReturnType__decimals | None: ...
+
+Global___CompareOutput: _TypeAlias = CompareOutput  # noqa: Y015

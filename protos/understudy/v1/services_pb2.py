@@ -25,59 +25,70 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from understudy.v1 import service_pb2 as understudy_dot_v1_dot_service__pb2
+from understudy.v1 import telemetry_pb2 as understudy_dot_v1_dot_telemetry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunderstudy/v1/services.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bunderstudy/v1/service.proto\"N\n\x0c\x41pplyRequest\x12\'\n\x07service\x18\x01 \x01(\x0b\x32\x16.understudy.v1.Service\x12\x15\n\rabort_rollout\x18\x02 \x01(\x08\">\n\rApplyResponse\x12-\n\x07service\x18\x01 \x01(\x0b\x32\x1c.understudy.v1.ServiceStatus\"\"\n\x12ServicesGetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x13ServicesGetResponse\x12-\n\x07service\x18\x01 \x01(\x0b\x32\x1c.understudy.v1.ServiceStatus\"\x15\n\x13ServicesListRequest\"F\n\x14ServicesListResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.understudy.v1.ServiceStatus\"a\n\rDeployRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\'\n\x07variant\x18\x02 \x01(\x0b\x32\x16.understudy.v1.Variant\x12\x16\n\x0emirror_percent\x18\x03 \x01(\x01\":\n\x0e\x44\x65ployResponse\x12(\n\x05slots\x18\x01 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\"1\n\rSwitchRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\"Z\n\x0eSwitchResponse\x12(\n\x05slots\x18\x01 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\"\n\x0fRollbackRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"\\\n\x10RollbackResponse\x12(\n\x05slots\x18\x01 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x99\x01\n\nSlotStatus\x12\x13\n\x0b\x61\x63tive_slot\x18\x01 \x01(\t\x12\x33\n\x05slots\x18\x02 \x03(\x0b\x32$.understudy.v1.SlotStatus.SlotsEntry\x1a\x41\n\nSlotsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.understudy.v1.Slot:\x02\x38\x01\"u\n\x04Slot\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12/\n\x0b\x64\x65ployed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tis_active\x18\x04 \x01(\x08\"\xf3\x01\n\rServiceStatus\x12\'\n\x07service\x18\x01 \x01(\x0b\x32\x16.understudy.v1.Service\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0f\n\x07rollout\x18\x04 \x01(\t\x12(\n\x05slots\x18\x05 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\x12.\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.understudy.v1.VariantStatus\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\rVariantStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07live_at\x18\x02 \x01(\r\x12\x0f\n\x07seen_by\x18\x03 \x01(\r\x12(\n\x04live\x18\x04 \x01(\x0b\x32\x1a.understudy.v1.LiveFigures\x12,\n\x08mirrored\x18\x05 \x01(\x0b\x32\x1a.understudy.v1.LiveFigures\x12\x17\n\nmatch_rate\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_match_rate\"\xbe\x01\n\x0bLiveFigures\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x04\x12\x18\n\x10\x63\x61lls_per_second\x18\x02 \x01(\x01\x12\x17\n\nerror_rate\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12.\n\x0blatency_p50\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0blatency_p99\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\n\x0b_error_rate\"&\n\x13ListSidecarsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"F\n\x14ListSidecarsResponse\x12.\n\x08sidecars\x18\x01 \x03(\x0b\x32\x1c.understudy.v1.SidecarStatus\"\xcf\x02\n\rSidecarStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x11\n\tconnected\x18\x04 \x01(\x08\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x0f\n\x07version\x18\x06 \x01(\x04\x12\x12\n\nsent_epoch\x18\x07 \x01(\x04\x12\x14\n\x0csent_version\x18\x08 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\t \x01(\t\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x30\n\x0c\x63onnected_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breported_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa1\x04\n\x08Services\x12\x42\n\x05\x41pply\x12\x1b.understudy.v1.ApplyRequest\x1a\x1c.understudy.v1.ApplyResponse\x12L\n\x03Get\x12!.understudy.v1.ServicesGetRequest\x1a\".understudy.v1.ServicesGetResponse\x12O\n\x04List\x12\".understudy.v1.ServicesListRequest\x1a#.understudy.v1.ServicesListResponse\x12\x45\n\x06\x44\x65ploy\x12\x1c.understudy.v1.DeployRequest\x1a\x1d.understudy.v1.DeployResponse\x12\x45\n\x06Switch\x12\x1c.understudy.v1.SwitchRequest\x1a\x1d.understudy.v1.SwitchResponse\x12K\n\x08Rollback\x12\x1e.understudy.v1.RollbackRequest\x1a\x1f.understudy.v1.RollbackResponse\x12W\n\x0cListSidecars\x12\".understudy.v1.ListSidecarsRequest\x1a#.understudy.v1.ListSidecarsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunderstudy/v1/services.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bunderstudy/v1/service.proto\x1a\x1dunderstudy/v1/telemetry.proto\":\n\x13ShadowReportRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x12\n\nmismatches\x18\x02 \x01(\r\"z\n\x14ShadowReportResponse\x12-\n\x07shadows\x18\x01 \x03(\x0b\x32\x1c.understudy.v1.ShadowFigures\x12\x33\n\nmismatches\x18\x02 \x03(\x0b\x32\x1f.understudy.v1.ComparisonRecord\"\xfb\x02\n\rShadowFigures\x12\r\n\x05route\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\r\n\x05noise\x18\x04 \x01(\x08\x12\x0f\n\x07matched\x18\x05 \x01(\x04\x12\x12\n\nmismatched\x18\x06 \x01(\x04\x12\x17\n\nmatch_rate\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12%\n\x18match_rate_without_noise\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0cmax_absolute\x18\t \x01(\x01\x12\x14\n\x0cmax_relative\x18\n \x01(\x01\x12<\n\x08outcomes\x18\x0b \x03(\x0b\x32*.understudy.v1.ShadowFigures.OutcomesEntry\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x42\r\n\x0b_match_rateB\x1b\n\x19_match_rate_without_noise\"N\n\x0c\x41pplyRequest\x12\'\n\x07service\x18\x01 \x01(\x0b\x32\x16.understudy.v1.Service\x12\x15\n\rabort_rollout\x18\x02 \x01(\x08\">\n\rApplyResponse\x12-\n\x07service\x18\x01 \x01(\x0b\x32\x1c.understudy.v1.ServiceStatus\"\"\n\x12ServicesGetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x13ServicesGetResponse\x12-\n\x07service\x18\x01 \x01(\x0b\x32\x1c.understudy.v1.ServiceStatus\"\x15\n\x13ServicesListRequest\"F\n\x14ServicesListResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.understudy.v1.ServiceStatus\"a\n\rDeployRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\'\n\x07variant\x18\x02 \x01(\x0b\x32\x16.understudy.v1.Variant\x12\x16\n\x0emirror_percent\x18\x03 \x01(\x01\":\n\x0e\x44\x65ployResponse\x12(\n\x05slots\x18\x01 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\"1\n\rSwitchRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\"Z\n\x0eSwitchResponse\x12(\n\x05slots\x18\x01 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\"\n\x0fRollbackRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"\\\n\x10RollbackResponse\x12(\n\x05slots\x18\x01 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x99\x01\n\nSlotStatus\x12\x13\n\x0b\x61\x63tive_slot\x18\x01 \x01(\t\x12\x33\n\x05slots\x18\x02 \x03(\x0b\x32$.understudy.v1.SlotStatus.SlotsEntry\x1a\x41\n\nSlotsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.understudy.v1.Slot:\x02\x38\x01\"u\n\x04Slot\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12/\n\x0b\x64\x65ployed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tis_active\x18\x04 \x01(\x08\"\xf3\x01\n\rServiceStatus\x12\'\n\x07service\x18\x01 \x01(\x0b\x32\x16.understudy.v1.Service\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0f\n\x07rollout\x18\x04 \x01(\t\x12(\n\x05slots\x18\x05 \x01(\x0b\x32\x19.understudy.v1.SlotStatus\x12.\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.understudy.v1.VariantStatus\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\rVariantStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07live_at\x18\x02 \x01(\r\x12\x0f\n\x07seen_by\x18\x03 \x01(\r\x12(\n\x04live\x18\x04 \x01(\x0b\x32\x1a.understudy.v1.LiveFigures\x12,\n\x08mirrored\x18\x05 \x01(\x0b\x32\x1a.understudy.v1.LiveFigures\x12\x17\n\nmatch_rate\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_match_rate\"\xbe\x01\n\x0bLiveFigures\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x04\x12\x18\n\x10\x63\x61lls_per_second\x18\x02 \x01(\x01\x12\x17\n\nerror_rate\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12.\n\x0blatency_p50\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0blatency_p99\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\n\x0b_error_rate\"&\n\x13ListSidecarsRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"F\n\x14ListSidecarsResponse\x12.\n\x08sidecars\x18\x01 \x03(\x0b\x32\x1c.understudy.v1.SidecarStatus\"\xcf\x02\n\rSidecarStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\x11\n\tconnected\x18\x04 \x01(\x08\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x0f\n\x07version\x18\x06 \x01(\x04\x12\x12\n\nsent_epoch\x18\x07 \x01(\x04\x12\x14\n\x0csent_version\x18\x08 \x01(\x04\x12\x0e\n\x06\x61nswer\x18\t \x01(\t\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x30\n\x0c\x63onnected_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breported_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xfa\x04\n\x08Services\x12\x42\n\x05\x41pply\x12\x1b.understudy.v1.ApplyRequest\x1a\x1c.understudy.v1.ApplyResponse\x12L\n\x03Get\x12!.understudy.v1.ServicesGetRequest\x1a\".understudy.v1.ServicesGetResponse\x12O\n\x04List\x12\".understudy.v1.ServicesListRequest\x1a#.understudy.v1.ServicesListResponse\x12\x45\n\x06\x44\x65ploy\x12\x1c.understudy.v1.DeployRequest\x1a\x1d.understudy.v1.DeployResponse\x12\x45\n\x06Switch\x12\x1c.understudy.v1.SwitchRequest\x1a\x1d.understudy.v1.SwitchResponse\x12K\n\x08Rollback\x12\x1e.understudy.v1.RollbackRequest\x1a\x1f.understudy.v1.RollbackResponse\x12W\n\x0cListSidecars\x12\".understudy.v1.ListSidecarsRequest\x1a#.understudy.v1.ListSidecarsResponse\x12W\n\x0cShadowReport\x12\".understudy.v1.ShadowReportRequest\x1a#.understudy.v1.ShadowReportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'understudy.v1.services_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SHADOWFIGURES_OUTCOMESENTRY']._loaded_options = None
+  _globals['_SHADOWFIGURES_OUTCOMESENTRY']._serialized_options = b'8\001'
   _globals['_SLOTSTATUS_SLOTSENTRY']._loaded_options = None
   _globals['_SLOTSTATUS_SLOTSENTRY']._serialized_options = b'8\001'
-  _globals['_APPLYREQUEST']._serialized_start=141
-  _globals['_APPLYREQUEST']._serialized_end=219
-  _globals['_APPLYRESPONSE']._serialized_start=221
-  _globals['_APPLYRESPONSE']._serialized_end=283
-  _globals['_SERVICESGETREQUEST']._serialized_start=285
-  _globals['_SERVICESGETREQUEST']._serialized_end=319
-  _globals['_SERVICESGETRESPONSE']._serialized_start=321
-  _globals['_SERVICESGETRESPONSE']._serialized_end=389
-  _globals['_SERVICESLISTREQUEST']._serialized_start=391
-  _globals['_SERVICESLISTREQUEST']._serialized_end=412
-  _globals['_SERVICESLISTRESPONSE']._serialized_start=414
-  _globals['_SERVICESLISTRESPONSE']._serialized_end=484
-  _globals['_DEPLOYREQUEST']._serialized_start=486
-  _globals['_DEPLOYREQUEST']._serialized_end=583
-  _globals['_DEPLOYRESPONSE']._serialized_start=585
-  _globals['_DEPLOYRESPONSE']._serialized_end=643
-  _globals['_SWITCHREQUEST']._serialized_start=645
-  _globals['_SWITCHREQUEST']._serialized_end=694
-  _globals['_SWITCHRESPONSE']._serialized_start=696
-  _globals['_SWITCHRESPONSE']._serialized_end=786
-  _globals['_ROLLBACKREQUEST']._serialized_start=788
-  _globals['_ROLLBACKREQUEST']._serialized_end=822
-  _globals['_ROLLBACKRESPONSE']._serialized_start=824
-  _globals['_ROLLBACKRESPONSE']._serialized_end=916
-  _globals['_SLOTSTATUS']._serialized_start=919
-  _globals['_SLOTSTATUS']._serialized_end=1072
-  _globals['_SLOTSTATUS_SLOTSENTRY']._serialized_start=1007
-  _globals['_SLOTSTATUS_SLOTSENTRY']._serialized_end=1072
-  _globals['_SLOT']._serialized_start=1074
-  _globals['_SLOT']._serialized_end=1191
-  _globals['_SERVICESTATUS']._serialized_start=1194
-  _globals['_SERVICESTATUS']._serialized_end=1437
-  _globals['_VARIANTSTATUS']._serialized_start=1440
-  _globals['_VARIANTSTATUS']._serialized_end=1631
-  _globals['_LIVEFIGURES']._serialized_start=1634
-  _globals['_LIVEFIGURES']._serialized_end=1824
-  _globals['_LISTSIDECARSREQUEST']._serialized_start=1826
-  _globals['_LISTSIDECARSREQUEST']._serialized_end=1864
-  _globals['_LISTSIDECARSRESPONSE']._serialized_start=1866
-  _globals['_LISTSIDECARSRESPONSE']._serialized_end=1936
-  _globals['_SIDECARSTATUS']._serialized_start=1939
-  _globals['_SIDECARSTATUS']._serialized_end=2274
-  _globals['_SERVICES']._serialized_start=2277
-  _globals['_SERVICES']._serialized_end=2822
+  _globals['_SHADOWREPORTREQUEST']._serialized_start=172
+  _globals['_SHADOWREPORTREQUEST']._serialized_end=230
+  _globals['_SHADOWREPORTRESPONSE']._serialized_start=232
+  _globals['_SHADOWREPORTRESPONSE']._serialized_end=354
+  _globals['_SHADOWFIGURES']._serialized_start=357
+  _globals['_SHADOWFIGURES']._serialized_end=736
+  _globals['_SHADOWFIGURES_OUTCOMESENTRY']._serialized_start=645
+  _globals['_SHADOWFIGURES_OUTCOMESENTRY']._serialized_end=692
+  _globals['_APPLYREQUEST']._serialized_start=738
+  _globals['_APPLYREQUEST']._serialized_end=816
+  _globals['_APPLYRESPONSE']._serialized_start=818
+  _globals['_APPLYRESPONSE']._serialized_end=880
+  _globals['_SERVICESGETREQUEST']._serialized_start=882
+  _globals['_SERVICESGETREQUEST']._serialized_end=916
+  _globals['_SERVICESGETRESPONSE']._serialized_start=918
+  _globals['_SERVICESGETRESPONSE']._serialized_end=986
+  _globals['_SERVICESLISTREQUEST']._serialized_start=988
+  _globals['_SERVICESLISTREQUEST']._serialized_end=1009
+  _globals['_SERVICESLISTRESPONSE']._serialized_start=1011
+  _globals['_SERVICESLISTRESPONSE']._serialized_end=1081
+  _globals['_DEPLOYREQUEST']._serialized_start=1083
+  _globals['_DEPLOYREQUEST']._serialized_end=1180
+  _globals['_DEPLOYRESPONSE']._serialized_start=1182
+  _globals['_DEPLOYRESPONSE']._serialized_end=1240
+  _globals['_SWITCHREQUEST']._serialized_start=1242
+  _globals['_SWITCHREQUEST']._serialized_end=1291
+  _globals['_SWITCHRESPONSE']._serialized_start=1293
+  _globals['_SWITCHRESPONSE']._serialized_end=1383
+  _globals['_ROLLBACKREQUEST']._serialized_start=1385
+  _globals['_ROLLBACKREQUEST']._serialized_end=1419
+  _globals['_ROLLBACKRESPONSE']._serialized_start=1421
+  _globals['_ROLLBACKRESPONSE']._serialized_end=1513
+  _globals['_SLOTSTATUS']._serialized_start=1516
+  _globals['_SLOTSTATUS']._serialized_end=1669
+  _globals['_SLOTSTATUS_SLOTSENTRY']._serialized_start=1604
+  _globals['_SLOTSTATUS_SLOTSENTRY']._serialized_end=1669
+  _globals['_SLOT']._serialized_start=1671
+  _globals['_SLOT']._serialized_end=1788
+  _globals['_SERVICESTATUS']._serialized_start=1791
+  _globals['_SERVICESTATUS']._serialized_end=2034
+  _globals['_VARIANTSTATUS']._serialized_start=2037
+  _globals['_VARIANTSTATUS']._serialized_end=2228
+  _globals['_LIVEFIGURES']._serialized_start=2231
+  _globals['_LIVEFIGURES']._serialized_end=2421
+  _globals['_LISTSIDECARSREQUEST']._serialized_start=2423
+  _globals['_LISTSIDECARSREQUEST']._serialized_end=2461
+  _globals['_LISTSIDECARSRESPONSE']._serialized_start=2463
+  _globals['_LISTSIDECARSRESPONSE']._serialized_end=2533
+  _globals['_SIDECARSTATUS']._serialized_start=2536
+  _globals['_SIDECARSTATUS']._serialized_end=2871
+  _globals['_SERVICES']._serialized_start=2874
+  _globals['_SERVICES']._serialized_end=3508
 # @@protoc_insertion_point(module_scope)

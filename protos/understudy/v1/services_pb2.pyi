@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from understudy.v1 import service_pb2 as _service_pb2
+from understudy.v1 import telemetry_pb2 as _telemetry_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,144 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class ShadowReportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    MISMATCHES_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    mismatches: _builtins.int
+    """At most this many recent mismatches. Default 20."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        mismatches: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mismatches", b"mismatches", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowReportRequest: _TypeAlias = ShadowReportRequest  # noqa: Y015
+
+@_typing.final
+class ShadowReportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHADOWS_FIELD_NUMBER: _builtins.int
+    MISMATCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shadows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShadowFigures]:
+        """By route, then variant, then version; those of second copies of a primary last."""
+
+    @_builtins.property
+    def mismatches(self) -> _containers.RepeatedCompositeFieldContainer[_telemetry_pb2.ComparisonRecord]:
+        """Newest first; only the values that the route lets be recorded."""
+
+    def __init__(
+        self,
+        *,
+        shadows: _abc.Iterable[Global___ShadowFigures] | None = ...,
+        mismatches: _abc.Iterable[_telemetry_pb2.ComparisonRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mismatches", b"mismatches", "shadows", b"shadows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowReportResponse: _TypeAlias = ShadowReportResponse  # noqa: Y015
+
+@_typing.final
+class ShadowFigures(_message.Message):
+    """All that was compared of one version of a shadow on one route, since it was first seen there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class OutcomesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ROUTE_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    NOISE_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    MISMATCHED_FIELD_NUMBER: _builtins.int
+    MATCH_RATE_FIELD_NUMBER: _builtins.int
+    MATCH_RATE_WITHOUT_NOISE_FIELD_NUMBER: _builtins.int
+    MAX_ABSOLUTE_FIELD_NUMBER: _builtins.int
+    MAX_RELATIVE_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    route: _builtins.str
+    variant: _builtins.str
+    version: _builtins.str
+    """The variant's version label."""
+    noise: _builtins.bool
+    """A second copy of the primary: what follows is how the model agrees with itself."""
+    matched: _builtins.int
+    mismatched: _builtins.int
+    match_rate: _builtins.float
+    """matched / (matched + mismatched); absent where nothing was compared."""
+    match_rate_without_noise: _builtins.float
+    """match_rate over the match rate of the route's second copies, at most 1: what it would be if the
+    model never disagreed with itself. Absent where that was not measured.
+    """
+    max_absolute: _builtins.float
+    max_relative: _builtins.float
+    @_builtins.property
+    def outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Copies by outcome, compared or not."""
+
+    def __init__(
+        self,
+        *,
+        route: _builtins.str = ...,
+        variant: _builtins.str = ...,
+        version: _builtins.str = ...,
+        noise: _builtins.bool = ...,
+        matched: _builtins.int = ...,
+        mismatched: _builtins.int = ...,
+        match_rate: _builtins.float | None = ...,
+        match_rate_without_noise: _builtins.float | None = ...,
+        max_absolute: _builtins.float = ...,
+        max_relative: _builtins.float = ...,
+        outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate", "_match_rate_without_noise", b"_match_rate_without_noise", "match_rate", b"match_rate", "match_rate_without_noise", b"match_rate_without_noise"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate", "_match_rate_without_noise", b"_match_rate_without_noise", "match_rate", b"match_rate", "match_rate_without_noise", b"match_rate_without_noise", "matched", b"matched", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "mismatched", b"mismatched", "noise", b"noise", "outcomes", b"outcomes", "route", b"route", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__match_rate: _TypeAlias = _typing.Literal["match_rate"]  # noqa: Y015
+    _WhichOneofArgType__match_rate: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate"]  # noqa: Y015
+    _WhichOneofReturnType__match_rate_without_noise: _TypeAlias = _typing.Literal["match_rate_without_noise"]  # noqa: Y015
+    _WhichOneofArgType__match_rate_without_noise: _TypeAlias = _typing.Literal["_match_rate_without_noise", b"_match_rate_without_noise"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__match_rate) -> _WhichOneofReturnType__match_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__match_rate_without_noise) -> _WhichOneofReturnType__match_rate_without_noise | None: ...
+
+Global___ShadowFigures: _TypeAlias = ShadowFigures  # noqa: Y015
 
 @_typing.final
 class ApplyRequest(_message.Message):

@@ -70,6 +70,11 @@ class ServicesStub(object):
                 request_serializer=understudy_dot_v1_dot_services__pb2.ListSidecarsRequest.SerializeToString,
                 response_deserializer=understudy_dot_v1_dot_services__pb2.ListSidecarsResponse.FromString,
                 _registered_method=True)
+        self.ShadowReport = channel.unary_unary(
+                '/understudy.v1.Services/ShadowReport',
+                request_serializer=understudy_dot_v1_dot_services__pb2.ShadowReportRequest.SerializeToString,
+                response_deserializer=understudy_dot_v1_dot_services__pb2.ShadowReportResponse.FromString,
+                _registered_method=True)
 
 
 class ServicesServicer(object):
@@ -126,6 +131,13 @@ class ServicesServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ShadowReport(self, request, context):
+        """What comparing the service's shadows found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServicesServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +175,11 @@ def add_ServicesServicer_to_server(servicer, server):
                     servicer.ListSidecars,
                     request_deserializer=understudy_dot_v1_dot_services__pb2.ListSidecarsRequest.FromString,
                     response_serializer=understudy_dot_v1_dot_services__pb2.ListSidecarsResponse.SerializeToString,
+            ),
+            'ShadowReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShadowReport,
+                    request_deserializer=understudy_dot_v1_dot_services__pb2.ShadowReportRequest.FromString,
+                    response_serializer=understudy_dot_v1_dot_services__pb2.ShadowReportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +372,33 @@ class Services(object):
             '/understudy.v1.Services/ListSidecars',
             understudy_dot_v1_dot_services__pb2.ListSidecarsRequest.SerializeToString,
             understudy_dot_v1_dot_services__pb2.ListSidecarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShadowReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/understudy.v1.Services/ShadowReport',
+            understudy_dot_v1_dot_services__pb2.ShadowReportRequest.SerializeToString,
+            understudy_dot_v1_dot_services__pb2.ShadowReportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class ServicesStub:
     """Moves all traffic back to the slot before the last switch, in one push."""
     ListSidecars: _grpc.UnaryUnaryMultiCallable[_services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse]
     """Every sidecar that is connected or was since this process started."""
+    ShadowReport: _grpc.UnaryUnaryMultiCallable[_services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse]
+    """What comparing the service's shadows found."""
 
 @_typing.type_check_only
 class ServicesAsyncStub(ServicesStub):
@@ -71,6 +73,8 @@ class ServicesAsyncStub(ServicesStub):
     """Moves all traffic back to the slot before the last switch, in one push."""
     ListSidecars: _aio.UnaryUnaryMultiCallable[_services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse]  # type: ignore[assignment]
     """Every sidecar that is connected or was since this process started."""
+    ShadowReport: _aio.UnaryUnaryMultiCallable[_services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse]  # type: ignore[assignment]
+    """What comparing the service's shadows found."""
 
 class ServicesServicer(metaclass=_abc_1.ABCMeta):
     """Services, their blue/green slots, and the sidecars that serve them."""
@@ -132,5 +136,13 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_services_pb2.ListSidecarsResponse, _abc.Awaitable[_services_pb2.ListSidecarsResponse]]:
         """Every sidecar that is connected or was since this process started."""
+
+    @_abc_1.abstractmethod
+    def ShadowReport(
+        self,
+        request: _services_pb2.ShadowReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_services_pb2.ShadowReportResponse, _abc.Awaitable[_services_pb2.ShadowReportResponse]]:
+        """What comparing the service's shadows found."""
 
 def add_ServicesServicer_to_server(servicer: ServicesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

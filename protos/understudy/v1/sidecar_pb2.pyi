@@ -129,22 +129,26 @@ class Limits(_message.Message):
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_PER_VARIANT_FIELD_NUMBER: _builtins.int
     MIRROR_BYTES_FIELD_NUMBER: _builtins.int
+    MISMATCHES_FIELD_NUMBER: _builtins.int
     in_flight: _builtins.int
     """Calls under way at once. Default 1024."""
     in_flight_per_variant: _builtins.int
     """Calls under way at once to any one variant. Default 1024."""
     mirror_bytes: _builtins.int
     """Bytes held by all mirrors together. Default 256 MiB."""
+    mismatches: _builtins.int
+    """Mismatches kept in memory, newest first on the admin port. Default 200."""
     def __init__(
         self,
         *,
         in_flight: _builtins.int | None = ...,
         in_flight_per_variant: _builtins.int | None = ...,
         mirror_bytes: _builtins.int | None = ...,
+        mismatches: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight", "_in_flight_per_variant", b"_in_flight_per_variant", "_mirror_bytes", b"_mirror_bytes", "in_flight", b"in_flight", "in_flight_per_variant", b"in_flight_per_variant", "mirror_bytes", b"mirror_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight", "_in_flight_per_variant", b"_in_flight_per_variant", "_mirror_bytes", b"_mirror_bytes", "_mismatches", b"_mismatches", "in_flight", b"in_flight", "in_flight_per_variant", b"in_flight_per_variant", "mirror_bytes", b"mirror_bytes", "mismatches", b"mismatches"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight", "_in_flight_per_variant", b"_in_flight_per_variant", "_mirror_bytes", b"_mirror_bytes", "in_flight", b"in_flight", "in_flight_per_variant", b"in_flight_per_variant", "mirror_bytes", b"mirror_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight", "_in_flight_per_variant", b"_in_flight_per_variant", "_mirror_bytes", b"_mirror_bytes", "_mismatches", b"_mismatches", "in_flight", b"in_flight", "in_flight_per_variant", b"in_flight_per_variant", "mirror_bytes", b"mirror_bytes", "mismatches", b"mismatches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__in_flight: _TypeAlias = _typing.Literal["in_flight"]  # noqa: Y015
     _WhichOneofArgType__in_flight: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight"]  # noqa: Y015
@@ -152,12 +156,16 @@ class Limits(_message.Message):
     _WhichOneofArgType__in_flight_per_variant: _TypeAlias = _typing.Literal["_in_flight_per_variant", b"_in_flight_per_variant"]  # noqa: Y015
     _WhichOneofReturnType__mirror_bytes: _TypeAlias = _typing.Literal["mirror_bytes"]  # noqa: Y015
     _WhichOneofArgType__mirror_bytes: _TypeAlias = _typing.Literal["_mirror_bytes", b"_mirror_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__mismatches: _TypeAlias = _typing.Literal["mismatches"]  # noqa: Y015
+    _WhichOneofArgType__mismatches: _TypeAlias = _typing.Literal["_mismatches", b"_mismatches"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__in_flight) -> _WhichOneofReturnType__in_flight | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__in_flight_per_variant) -> _WhichOneofReturnType__in_flight_per_variant | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mirror_bytes) -> _WhichOneofReturnType__mirror_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mismatches) -> _WhichOneofReturnType__mismatches | None: ...
 
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 

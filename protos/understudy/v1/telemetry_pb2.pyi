@@ -35,6 +35,7 @@ class TelemetryReportRequest(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     EXEMPLARS_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
+    COMPARISONS_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     boot_id: _builtins.str
     """Drawn anew at every start of the sidecar process."""
@@ -59,6 +60,10 @@ class TelemetryReportRequest(_message.Message):
     def variants(self) -> _containers.RepeatedCompositeFieldContainer[Global___VariantHealth]:
         """Every variant's liveness as seen at window_end."""
 
+    @_builtins.property
+    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComparisonRecord]:
+        """Mismatches, and a sample of the matches."""
+
     def __init__(
         self,
         *,
@@ -71,10 +76,11 @@ class TelemetryReportRequest(_message.Message):
         evidence: _abc.Iterable[Global___Evidence] | None = ...,
         exemplars: _abc.Iterable[Global___Exemplar] | None = ...,
         variants: _abc.Iterable[Global___VariantHealth] | None = ...,
+        comparisons: _abc.Iterable[Global___ComparisonRecord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "evidence", b"evidence", "exemplars", b"exemplars", "node", b"node", "sequence", b"sequence", "service", b"service", "variants", b"variants", "window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "comparisons", b"comparisons", "evidence", b"evidence", "exemplars", b"exemplars", "node", b"node", "sequence", b"sequence", "service", b"service", "variants", b"variants", "window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,6 +160,8 @@ class Evidence(_message.Message):
     SLOW_FIELD_NUMBER: _builtins.int
     MIRROR_OUTCOMES_FIELD_NUMBER: _builtins.int
     COMPARISONS_FIELD_NUMBER: _builtins.int
+    NOISE_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     route: _builtins.str
     variant: _builtins.str
     mirrored: _builtins.bool
@@ -163,6 +171,12 @@ class Evidence(_message.Message):
     version: _builtins.int
     fallbacks: _builtins.int
     """Calls meant for this variant that the fallback served; errors of this variant."""
+    noise: _builtins.bool
+    """The copies went to a second copy of the primary: they measure how often the model disagrees with
+    itself, and are no evidence of a shadow.
+    """
+    label: _builtins.str
+    """The version label that the variant had."""
     @_builtins.property
     def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Finished calls by status code name. CANCELLED is a caller's cancellation before its deadline;
@@ -201,10 +215,12 @@ class Evidence(_message.Message):
         slow: _abc.Iterable[Global___SlowCount] | None = ...,
         mirror_outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         comparisons: Global___Comparisons | None = ...,
+        noise: _builtins.bool = ...,
+        label: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "latency", b"latency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "comparisons", b"comparisons", "epoch", b"epoch", "fallbacks", b"fallbacks", "latency", b"latency", "mirror_outcomes", b"mirror_outcomes", "mirrored", b"mirrored", "route", b"route", "slow", b"slow", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "comparisons", b"comparisons", "epoch", b"epoch", "fallbacks", b"fallbacks", "label", b"label", "latency", b"latency", "mirror_outcomes", b"mirror_outcomes", "mirrored", b"mirrored", "noise", b"noise", "route", b"route", "slow", b"slow", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,7 +297,9 @@ Global___SlowCount: _TypeAlias = SlowCount  # noqa: Y015
 
 @_typing.final
 class Comparisons(_message.Message):
-    """Comparisons of one arm in one window."""
+    """Comparisons of one arm in one window: of answers only. A shadow's own failure is one; a copy without
+    an answer (deadline, unreachable, dropped) is none.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -309,6 +327,90 @@ class Comparisons(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Comparisons: _TypeAlias = Comparisons  # noqa: Y015
+
+@_typing.final
+class ComparisonRecord(_message.Message):
+    """One comparison. Never a user id; predicted values only where the route says so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    PRIMARY_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    PRIMARY_VERSION_FIELD_NUMBER: _builtins.int
+    SHADOW_VERSION_FIELD_NUMBER: _builtins.int
+    PRIMARY_PREDICTION_FIELD_NUMBER: _builtins.int
+    SHADOW_PREDICTION_FIELD_NUMBER: _builtins.int
+    PRIMARY_LATENCY_FIELD_NUMBER: _builtins.int
+    SHADOW_LATENCY_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MAX_ABSOLUTE_FIELD_NUMBER: _builtins.int
+    MAX_RELATIVE_FIELD_NUMBER: _builtins.int
+    NOISE_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    route: _builtins.str
+    primary: _builtins.str
+    """Variants, and the version labels they had."""
+    shadow: _builtins.str
+    primary_version: _builtins.str
+    shadow_version: _builtins.str
+    primary_prediction: _builtins.str
+    """Output name to value, as JSON; empty unless the route says `record_values`."""
+    shadow_prediction: _builtins.str
+    match: _builtins.bool
+    outcome: _builtins.str
+    """`match`; `mismatch_` and a kind (status, messages, bytes, missing, shape, type, values,
+    parameters); or why the shadow gave no answer: `error`, `deadline`, `unreachable`.
+    """
+    output: _builtins.str
+    """Where the first difference was, and what."""
+    reason: _builtins.str
+    max_absolute: _builtins.float
+    """The largest differences between numbers."""
+    max_relative: _builtins.float
+    noise: _builtins.bool
+    """The shadow is a second copy of the primary."""
+    trace_id: _builtins.str
+    """W3C trace id, 32 hex digits; empty where the call was not traced."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def primary_latency(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def shadow_latency(self) -> _duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        route: _builtins.str = ...,
+        primary: _builtins.str = ...,
+        shadow: _builtins.str = ...,
+        primary_version: _builtins.str = ...,
+        shadow_version: _builtins.str = ...,
+        primary_prediction: _builtins.str = ...,
+        shadow_prediction: _builtins.str = ...,
+        primary_latency: _duration_pb2.Duration | None = ...,
+        shadow_latency: _duration_pb2.Duration | None = ...,
+        match: _builtins.bool = ...,
+        outcome: _builtins.str = ...,
+        output: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        max_absolute: _builtins.float = ...,
+        max_relative: _builtins.float = ...,
+        noise: _builtins.bool = ...,
+        trace_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["primary_latency", b"primary_latency", "shadow_latency", b"shadow_latency", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match", b"match", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "noise", b"noise", "outcome", b"outcome", "output", b"output", "primary", b"primary", "primary_latency", b"primary_latency", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "reason", b"reason", "route", b"route", "shadow", b"shadow", "shadow_latency", b"shadow_latency", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparisonRecord: _TypeAlias = ComparisonRecord  # noqa: Y015
 
 @_typing.final
 class Exemplar(_message.Message):

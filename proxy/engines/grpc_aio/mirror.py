@@ -8,11 +8,13 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import grpc
 
-from proxy.compare.comparison import THREAD_BYTES, Answer, Comparison, compare
+from proxy.compare.comparison import THREAD_BYTES, Answer, Comparison, compare, recorded
 from proxy.engines.grpc_aio.call import Call
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import received
@@ -20,12 +22,18 @@ from proxy.policy.admission import MirrorLimits
 from proxy.policy.protocols import is_known_unary
 from proxy.policy.table import Mirror
 from proxy.stats.ledger import Ledger
+from proxy.stats.records import Record
 from proxy.telemetry.tracing import CallTrace
 
 _log = logging.getLogger(__name__)
 
 UNCOMPARED = Answer("")
 """Stands for a primary's answer that there was no room for."""
+
+RECORDED_FAILURES = ("error", "deadline", "unreachable")
+"""Outcomes without an answer that get a record; there being nothing to compare, no match rate counts them."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +46,7 @@ class Copy:
     held: int
     trace: CallTrace | None
     ended: bool = False
+    primary_latency: float = 0.0  # seconds, once it is settled
     primary: "asyncio.Future[Answer | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -55,7 +64,7 @@ class Mirrors:
         """Copy a call whose primary has been begun, to every mirror of its route that draws it."""
         copies: list[Copy] = []
         for mirror in call.route.mirrors:
-            if call.marked or mirror.variant is call.variant:
+            if call.marked or not _wants(mirror, call):
                 continue
             if mirror.share < 1 and random.random() >= mirror.share:  # noqa: S311  # not a secret
                 continue
@@ -70,6 +79,7 @@ class Mirrors:
         for copy in copies:
             if copy.ended:
                 continue  # nobody would give back what it held from now on
+            copy.primary_latency = time.perf_counter() - copy.call.started
             answer = primary
             if answer is not None:
                 if self._limits.hold(copy.call.route.name, copy.mirror, answer.size):
@@ -83,7 +93,9 @@ class Mirrors:
         self._ledger.mirror_seen(mirror.variant.name)
         dropped = self._limits.admit(call.route.name, mirror, len(request))
         if dropped is not None:
-            self._ledger.mirror(call.in_force.table, call.route.name, mirror.variant.name, dropped)
+            noise = bool(mirror.noise_of)
+            table, route = call.in_force.table, call.route.name
+            self._ledger.mirror(table, route, mirror.variant.name, dropped, noise=noise)
             return None
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
@@ -102,7 +114,8 @@ class Mirrors:
             copy.ended = True
             self._limits.release(copy.call.route.name, copy.mirror, copy.held)
             table, route = copy.call.in_force.table, copy.call.route.name
-            self._ledger.mirror(table, route, copy.mirror.variant.name, outcome)
+            noise = bool(copy.mirror.noise_of)
+            self._ledger.mirror(table, route, copy.mirror.variant.name, outcome, noise=noise)
             if copy.trace is not None:
                 copy.trace.annotate({"understudy.mirror.outcome": outcome})
                 copy.trace.end("OK" if outcome in ("match", "mismatch", "uncompared") else outcome)
@@ -113,21 +126,61 @@ class Mirrors:
         latency = time.perf_counter() - started
         table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
         trace_id = copy.trace.context.trace_id_hex if copy.trace else ""
+        noise = bool(copy.mirror.noise_of)
         if failure not in ("unreachable", "dropped_bytes", "cancelled"):
-            self._ledger.mirror_answer(table, route, variant, shadow.code, latency, trace_id)
+            self._ledger.mirror_answer(table, route, variant, shadow.code, latency, trace_id, noise=noise)
         primary = await copy.primary
         if primary is None:
             return "cancelled"
         if failure:
+            if failure in RECORDED_FAILURES and primary.code:
+                self._record(copy, Comparison(matches=False, reason=shadow.code), failure, latency)
             return failure
-        if shadow.code not in ("OK", primary.code):
+        if not primary.code and shadow.code != "OK":
             return "error"
         if not primary.code or not self._limits.hold(route, copy.mirror, shadow.size):
             return "uncompared"
         copy.held += shadow.size
-        found = await _compare(copy, primary, shadow)
-        self._ledger.comparison(table, route, variant, found, latency, trace_id)
-        return "match" if found.matches else "mismatch"
+        found = await _off_the_loop(_compare, copy, primary, shadow)
+        self._ledger.comparison(table, route, variant, found, latency, trace_id, noise=noise)
+        has_failed = shadow.code not in ("OK", primary.code)  # the shadow itself: an answer, and an error
+        outcome = "error" if has_failed else found.outcome
+        if not found.matches or random.random() < copy.mirror.tolerance.sample:  # noqa: S311  # not a secret
+            predictions = await _off_the_loop(_predicted, copy, primary, shadow)
+            self._record(copy, found, outcome, latency, *predictions)
+        return outcome.partition("_")[0]
+
+    def _record(
+        self,
+        copy: Copy,
+        found: Comparison,
+        outcome: str,
+        latency: float,
+        primary_prediction: str = "",
+        shadow_prediction: str = "",
+    ) -> None:
+        primary, shadow = copy.call.variant, copy.mirror.variant
+        self._ledger.record(
+            Record(
+                time=time.time(),
+                route=copy.call.route.name,
+                primary=primary.name,
+                shadow=shadow.name,
+                primary_version=primary.version,
+                shadow_version=shadow.version,
+                outcome=outcome,
+                output=found.output,
+                reason=found.reason,
+                max_absolute=found.max_absolute,
+                max_relative=found.max_relative,
+                primary_latency=copy.primary_latency,
+                shadow_latency=latency,
+                primary_prediction=primary_prediction,
+                shadow_prediction=shadow_prediction,
+                noise=bool(copy.mirror.noise_of),
+                trace_id=copy.trace.context.trace_id_hex if copy.trace else "",
+            )
+        )
 
     async def _ask(self, copy: Copy) -> tuple[Answer, str]:
         """The shadow's answer, and the outcome where the shadow itself gave none."""
@@ -172,9 +225,26 @@ def _failure(error: grpc.aio.AioRpcError, *, over: bool) -> tuple[Answer, str]:
     return Answer(ending.code.name), "error" if ending.reason else ""
 
 
-async def _compare(copy: Copy, primary: Answer, shadow: Answer) -> Comparison:
-    """Large predictions are compared in a thread, so that no caller waits for them."""
-    arguments = (copy.call.method, primary, shadow, copy.mirror.tolerance)
+def _wants(mirror: Mirror, call: Call) -> bool:
+    """A shadow gets what others served; a second copy of a primary, what that primary served."""
+    if mirror.noise_of:
+        return mirror.noise_of == call.variant.name
+    return mirror.variant is not call.variant
+
+
+def _compare(copy: Copy, primary: Answer, shadow: Answer) -> Comparison:
+    return compare(copy.call.method, primary, shadow, copy.mirror.tolerance)
+
+
+def _predicted(copy: Copy, primary: Answer, shadow: Answer) -> tuple[str, str]:
+    method, tolerance = copy.call.method, copy.mirror.tolerance
+    return recorded(method, primary, tolerance), recorded(method, shadow, tolerance)
+
+
+async def _off_the_loop(
+    work: Callable[[Copy, Answer, Answer], T], copy: Copy, primary: Answer, shadow: Answer
+) -> T:
+    """Large predictions are worked on in a thread, so that no caller waits for them."""
     if primary.size + shadow.size > THREAD_BYTES:
-        return await asyncio.to_thread(compare, *arguments)
-    return compare(*arguments)
+        return await asyncio.to_thread(work, copy, primary, shadow)
+    return work(copy, primary, shadow)

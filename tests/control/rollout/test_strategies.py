@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from understudy.checks import Violation
-from understudy.v1 import rollout_pb2
+from understudy.v1 import rollout_pb2, service_pb2
 
-from control.rollout.model import DEFAULT_ERROR_CODES, Kind, Plan, Tolerance
+from control.rollout.model import DEFAULT_ERROR_CODES, Kind, Plan
 from control.rollout.strategies import InvalidRollout, check_rollout, compile_rollout
 from tests.support.rollouts import FRAUD, STAGES, make_rollout, make_service, progressive
 
@@ -66,7 +66,7 @@ def test_what_is_set_is_taken() -> None:
     )
     assert (plan.on_fail, plan.on_inconclusive, plan.min_calls) == ("pause", "rollback", 7)
     assert (plan.error_codes, plan.mirror_deadline) == (frozenset({"INTERNAL"}), 0.3)
-    assert plan.compare == Tolerance(absolute=0.1, outputs=("label",))
+    assert plan.compare == service_pb2.Compare(absolute=0.1, outputs=["label"])
 
 
 def test_canary_steps_up_to_all_traffic() -> None:

@@ -48,8 +48,8 @@ def test_an_output_without_values_is_empty():
 @pytest.mark.parametrize(
     ("message", "why"),
     [
-        (b"\xff", "Error parsing message"),
-        (b"\x1a\x03\x22\x01\xff", "parsing message"),
+        (b"\xff", "cut short"),
+        (b"\x1a\x03\x22\x01\xff", "contents cut short"),
         (a_response(Tensor(name="x", ints=[1]), Tensor(name="x", ints=[2])), "two outputs of one name"),
         (a_response(Tensor(name="x", ints=[1], strings=["a"])), "values of several types in output 'x'"),
     ],
@@ -62,7 +62,6 @@ def test_what_is_no_prediction_is_undecodable(message, why):
 @given(st.binary(max_size=60))
 def test_hostile_bytes_decode_or_are_undecodable(data):
     try:
-        decode(data)
+        assert isinstance(decode(data), dict)
     except Undecodable:
         return
-    PredictResponse.FromString(data)

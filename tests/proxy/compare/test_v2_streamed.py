@@ -30,8 +30,8 @@ def wrapped(score: float, version: bytes = b"1") -> bytes:
 
 
 def held(primary: list[bytes], shadow: list[bytes]) -> Comparison:
-    tolerance = Tolerance(absolute=0.01)
-    return compare(V2_MODEL_STREAM_INFER, Answer("OK", primary), Answer("OK", shadow), tolerance)
+    how = Tolerance(absolute=0.01)
+    return compare(V2_MODEL_STREAM_INFER, Answer("OK", primary), Answer("OK", shadow), how)
 
 
 @pytest.mark.parametrize("form", [bare, wrapped])
