@@ -13,7 +13,8 @@ import time
 
 import numpy as np
 
-from proxy.compare.comparison import Answer, compare
+from proxy.compare.answers import Answer
+from proxy.compare.comparison import compare
 from proxy.policy.table import Tolerance
 
 V2 = "/inference.GRPCInferenceService/ModelInfer"

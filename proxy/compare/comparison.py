@@ -1,9 +1,9 @@
-"""The outcome of a comparison, and the way from two answers to it."""
+"""From two answers to what a comparison found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy.compare.answers import Answer, Comparison, Undecodable
 from proxy.policy.protocols import PREDICT, V2_MODEL_STREAM_INFER, Protocol
 from proxy.policy.table import Tolerance
 
@@ -18,44 +18,6 @@ STEP = 256 * 1024
 
 THREAD_BYTES = 64 * 1024
 """Answers larger than this together are compared off the event loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a call ended: its status code's name, and the messages that came before it."""
-
-    code: str
-    messages: Sequence[bytes] = ()
-
-    @property
-    def size(self) -> int:
-        """Bytes of all messages."""
-        return sum(map(len, self.messages))
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Whether two predictions agree; if not, in which output, why, and by what kind of difference.
-
-    The differences are the largest seen between numbers: absolute, and relative to the primary's. Kinds:
-    status, messages, bytes, missing, shape, type, values, parameters.
-    """
-
-    matches: bool
-    output: str = ""
-    reason: str = ""
-    max_absolute: float = 0.0
-    max_relative: float = 0.0
-    kind: str = ""
-
-    @property
-    def outcome(self) -> str:
-        """As the records have it."""
-        return "match" if self.matches else f"mismatch_{self.kind}"
-
-
-class Undecodable(Exception):
-    """A message that is not what its protocol says; the answers are then compared byte for byte."""
 
 
 def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) -> Comparison:

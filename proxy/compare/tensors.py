@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxy.compare.comparison import Comparison, Undecodable
+from proxy.compare.answers import Comparison, Undecodable
 from proxy.policy.table import Tolerance
 
 BLOCK = 32 * 1024

@@ -7,7 +7,7 @@ bytes = 7, bools = 8.
 import numpy as np
 
 from proxy.compare import wire
-from proxy.compare.comparison import Undecodable
+from proxy.compare.answers import Undecodable
 from proxy.compare.tensors import Prediction, Tensor, Values, named
 
 _TYPES = {3: "double", 4: "float", 5: "int", 6: "string", 7: "bytes", 8: "bool"}

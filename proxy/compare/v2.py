@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxy.compare import wire
-from proxy.compare.comparison import Undecodable
+from proxy.compare.answers import Undecodable
 from proxy.compare.tensors import Prediction, Tensor, Values, named
 
 # ModelInferResponse: parameters = 4, outputs = 5, raw_output_contents = 6.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxy.compare.comparison import Undecodable
+from proxy.compare.answers import Undecodable
 
 BLOCK = 32 * 1024
 """Values, or bytes of varints, that are worked on at once."""

@@ -7,7 +7,7 @@ taken away whole and begun anew.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from proxy.compare.comparison import Comparison
+from proxy.compare.answers import Comparison
 from proxy.policy.table import Table
 from proxy.stats.exemplars import Exemplars
 from proxy.stats.histogram import Histogram

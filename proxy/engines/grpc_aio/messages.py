@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from grpc.aio import EOF
 
-from proxy.compare.comparison import Answer
+from proxy.compare.answers import Answer
 from proxy.engines.grpc_aio.call import Context
 from proxy.engines.grpc_aio.mirror import UNCOMPARED
 from proxy.policy.table import Mirror

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import grpc
 
-from proxy.compare.comparison import THREAD_BYTES, Answer, Comparison, compare, recorded
+from proxy.compare.answers import Answer, Comparison
+from proxy.compare.comparison import THREAD_BYTES, compare, recorded
 from proxy.engines.grpc_aio.call import Call
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import received

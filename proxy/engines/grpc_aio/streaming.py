@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import grpc
 from grpc.aio import EOF, AioRpcError
 
-from proxy.compare.comparison import Answer
+from proxy.compare.answers import Answer
 from proxy.engines.grpc_aio.address import Address, write
 from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over

@@ -5,7 +5,7 @@ import asyncio
 import grpc
 from grpc.aio import AioRpcError
 
-from proxy.compare.comparison import Answer
+from proxy.compare.answers import Answer
 from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over

@@ -7,7 +7,7 @@ import pytest
 from understudy.v1 import services_pb2, telemetry_pb2_grpc
 
 from control.rollout.evidence import match_rate, merge
-from proxy.compare.comparison import Comparison
+from proxy.compare.answers import Comparison
 from proxy.policy.table import compile_snapshot, static_snapshot
 from proxy.stats.ledger import Ledger
 from proxy.stats.records import Record

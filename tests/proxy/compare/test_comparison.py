@@ -4,7 +4,8 @@ import sys
 import pytest
 from understudy.v1.prediction_pb2 import PredictResponse, Tensor
 
-from proxy.compare.comparison import Answer, compare
+from proxy.compare.answers import Answer
+from proxy.compare.comparison import compare
 from proxy.policy.protocols import (
     TENSORFLOW_PREDICT,
     UNDERSTUDY_PREDICT,

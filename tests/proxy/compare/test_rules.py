@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from proxy.compare.comparison import Answer, compare, recorded
+from proxy.compare.answers import Answer
+from proxy.compare.comparison import compare, recorded
 from proxy.compare.tensors import Tensor
 from proxy.compare.tensors import compare as compare_tensors
 from proxy.policy.protocols import V2_MODEL_INFER

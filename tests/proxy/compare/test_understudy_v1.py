@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from understudy.v1.prediction_pb2 import PredictResponse, Tensor
 
-from proxy.compare.comparison import Undecodable
+from proxy.compare.answers import Undecodable
 from proxy.compare.understudy_v1 import decode
 
 

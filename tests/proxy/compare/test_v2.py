@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.compare.comparison import Undecodable
+from proxy.compare.answers import Undecodable
 from proxy.compare.tensors import Tensor, compare
 from proxy.compare.v2 import decode
 from proxy.policy.table import Tolerance

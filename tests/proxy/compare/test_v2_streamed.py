@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from proxy.compare.comparison import Answer, Comparison, compare
+from proxy.compare.answers import Answer, Comparison
+from proxy.compare.comparison import compare
 from proxy.policy.protocols import V2_MODEL_STREAM_INFER
 from proxy.policy.table import Tolerance
 

@@ -4,7 +4,7 @@ from collections import Counter
 from google.protobuf import text_format
 from understudy.v1.discovery_pb2 import Snapshot
 
-from proxy.compare.comparison import Comparison
+from proxy.compare.answers import Comparison
 from proxy.policy.table import Table, compile_snapshot
 from proxy.stats.ledger import MAX_METHODS, OTHER, Ledger
 

@@ -3,7 +3,7 @@ from google.protobuf import text_format
 from understudy.v1.discovery_pb2 import Snapshot
 from understudy.v1.telemetry_pb2 import Evidence, Exemplar, TelemetryReportRequest
 
-from proxy.compare.comparison import Comparison
+from proxy.compare.answers import Comparison
 from proxy.engines.engine import Liveness
 from proxy.policy.table import compile_snapshot
 from proxy.stats.histogram import SCALE, bucket_of

@@ -1,0 +1,42 @@
+"""What is compared, and what comes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call ended: its status code's name, and the messages that came before it."""
+
+    code: str
+    messages: Sequence[bytes] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all messages."""
+        return sum(map(len, self.messages))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether two predictions agree; if not, in which output, why, and by what kind of difference.
+
+    The differences are the largest seen between numbers: absolute, and relative to the primary's. Kinds:
+    status, messages, bytes, missing, shape, type, values, parameters.
+    """
+
+    matches: bool
+    output: str = ""
+    reason: str = ""
+    max_absolute: float = 0.0
+    max_relative: float = 0.0
+    kind: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """As the records have it."""
+        return "match" if self.matches else f"mismatch_{self.kind}"
+
+
+class Undecodable(Exception):
+    """A message that is not what its protocol says; the answers are then compared byte for byte."""
