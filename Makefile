@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: help demo test test-models check format protos constraints bench bench-call clean
+.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,7 +18,7 @@ help:
 	@echo "make test-models  the sidecar before real model servers: MLServer, called by Triton's client"
 	@echo "make check   linters, types, contracts, generated code"
 	@echo "make protos  generate the code of protos/understudy/v1"
-	@echo "make bench   what a call costs, beside a direct one"
+	@echo "make bench   what things cost, beside their peers"
 	@echo "make clean   remove what make made"
 
 $(READY): pyproject.toml constraints.txt
@@ -65,10 +65,19 @@ constraints: $(READY)
 	@echo '# Versions known to work together; `pip install -c constraints.txt`. Made with `make constraints`.' > constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^setuptools==' >> constraints.txt
 
-bench: bench-call
+bench: bench-call bench-users bench-scan bench-compare
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
+
+bench-users: $(READY)
+	@$(BIN)/python benchmarks/users_moved.py
+
+bench-scan: $(READY)
+	@$(BIN)/python benchmarks/scan_cost.py
+
+bench-compare: $(READY)
+	@$(BIN)/python benchmarks/comparing.py
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
