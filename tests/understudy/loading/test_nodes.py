@@ -117,3 +117,8 @@ def test_lines_count_from_one():
 
 def test_nothing_at_all_is_no_node():
     assert compose("") is None
+
+
+def test_an_anchor_that_is_there_twice_is_refused():
+    with pytest.raises(NotYaml, match="anchor"):
+        compose("a: &x 1\nb: &x 2\nc: *x\n")
