@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-DEADLINE = 15.0  # seconds; only a broken program needs them
+DEADLINE = 60.0  # seconds; only a broken program needs them
 
 
 async def eventually(look: Callable[[], T], deadline: float = DEADLINE) -> T:

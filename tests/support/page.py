@@ -28,7 +28,7 @@ class Answer:
 
     async def event(self) -> dict[str, Any]:
         """The next server-sent event of a chunked body."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             size = int(await self.reader.readline(), 16)
             chunk = await self.reader.readexactly(size + 2)
         data = chunk.removesuffix(b"\r\n")
@@ -38,7 +38,7 @@ class Answer:
 
     async def end(self) -> None:
         """Wait for the end of a chunked body."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await self.reader.readline() == b"0\r\n"
 
 

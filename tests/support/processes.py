@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from understudy.v1 import service_pb2
 
 UNDERSTUDY = str(pathlib.Path(sys.executable).with_name("understudy"))
-PATIENCE = 20.0
+PATIENCE = 60.0
 LOOPBACK = {"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "status": "127.0.0.1:0"}
 
 
@@ -132,7 +132,7 @@ def _json_lines(file: pathlib.Path) -> list[str]:
 
 
 def _request(address: str, path: str, method: str, headers: dict[str, str]) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(address, timeout=5)
+    connection = http.client.HTTPConnection(address, timeout=30)
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()

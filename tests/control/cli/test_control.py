@@ -52,7 +52,7 @@ async def test_it_says_when_it_is_ready_and_ends_when_asked(
         writer.close()
         await writer.wait_closed()
     process.send_signal(number)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         err = await ending(process)
     assert process.returncode == 0
     assert [json.loads(line)["message"] for line in err] == ["stopping"]

@@ -45,7 +45,7 @@ async def test_a_reader_that_leaves_is_not_listened_for_any_more(page, views):
         await stream.event()
         assert len(views.readers) == 1
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await views.deserted.wait()
     assert views.readers == set()
 

@@ -58,7 +58,7 @@ async def test_copies_in_flight_hold_nothing_up(engine: str) -> None:
     mirrors = [{"variant": "v2", "percent": 100, "deadline": "60s"}]
     async with model() as first, model(hangs) as second:
         what = service({"v1": first.address, "v2": second.address}, route(weights={"v1": 1}, mirrors=mirrors))
-        async with asyncio.timeout(10), sidecar(engine, what) as one, caller(one.address) as call:
+        async with asyncio.timeout(60), sidecar(engine, what) as one, caller(one.address) as call:
             for method in (UNARY, STREAM):
                 assert (await call.unary(method)).ok
             await eventually(lambda: len(second.calls) == 2)

@@ -123,7 +123,7 @@ async def test_initial_metadata_comes_before_any_message(engine: str, method: st
 
     async with fronted(engine, behave) as (_server, _one, call):
         stream = call.stream(method)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             initial = await stream.initial_metadata()
         assert initial["x-model"] == "ready"
         await stream.write(b"now")
