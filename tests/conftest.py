@@ -9,8 +9,9 @@ import os
 import pytest
 from hypothesis import settings
 
-# Tests start processes while gRPC is at work in this one. Between fork and exec its fork handlers can wait for
-# a thread that the child does not have; without them the child execs and nothing else. Read by grpc's import.
+# Tests start processes while gRPC is at work in this one. Between fork and exec its fork handlers can wait
+# for a thread that the child does not have; without them the child execs and nothing else. Read by grpc's
+# import.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 settings.register_profile("shared machine", deadline=None, print_blob=True, derandomize="CI" in os.environ)
