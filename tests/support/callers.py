@@ -58,6 +58,7 @@ class Reply:
     def error(self) -> str:
         """Why the sidecar itself ended it; empty where it did not."""
         found = self.values("x-understudy-error")
+        assert len(found) <= 1, found
         return str(found[0]) if found else ""
 
 

@@ -203,8 +203,6 @@ async def answer_error(context: Context, ending: Ending, call: Call | None, init
         await context.send_initial_metadata(call.answered(initial))
     elif call is not None:
         trailing = call.answered(trailing)
-        if ending.reason:
-            trailing.append((ERROR_KEY, ending.reason))
     context.set_code(ending.code)
     context.set_details(ending.details)
     context.set_trailing_metadata(tuple(trailing))
