@@ -1,6 +1,8 @@
 """What sidecars reported: appended with an arrival number, each report once, never pooled away."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_or_skip
@@ -30,22 +32,41 @@ class EvidenceLog:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._waiting: list[_Waiting] = []
 
-    @transactional
-    async def take(
-        self, connection: AsyncConnection, report: telemetry_pb2.TelemetryReportRequest, now: float
-    ) -> bool:
-        """Keep a report; False: it is here already, and counts once."""
-        identity = {"node": report.node, "boot_id": report.boot_id, "sequence": report.sequence}
-        statement = insert_or_skip(reports).values(received_at=now, **identity).on_conflict_do_nothing()
-        if (await connection.execute(statement)).rowcount != 1:
-            return False
-        if report.evidence:
-            await connection.execute(insert(evidence), [_row(report, entry) for entry in report.evidence])
-        await take_comparisons(connection, report, now)
-        if report.exemplars:
-            await _keep_exemplars(connection, report, now)
-        return True
+    async def take(self, report: telemetry_pb2.TelemetryReportRequest, now: float) -> bool:
+        """Keep a report; False: it is here already, and counts once.
+
+        What comes in while the store is at work is written together, in one transaction: a fleet's reports
+        cost one sync of the disk, not one each.
+        """
+        mine = _Waiting(report, now)
+        self._waiting.append(mine)
+        if len(self._waiting) == 1:
+            await self._take_waiting()
+        else:
+            await asyncio.wait([mine.done])
+        return mine.done.result()
+
+    async def _take_waiting(self) -> None:
+        """Write all that waits when it is the store's turn, and tell each what came of it."""
+        batch: list[_Waiting] = []
+
+        async def transaction(connection: AsyncConnection) -> list[bool]:
+            batch.extend(self._waiting)
+            self._waiting.clear()
+            return await _take_all(connection, batch)
+
+        try:
+            kept = await self.database.run(transaction)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is everyone's who waits
+            batch = batch or self._waiting
+            for one in batch:
+                one.fail(error)
+            self._waiting = [one for one in self._waiting if not one.done.done()]
+        else:
+            for one, is_new in zip(batch, kept, strict=True):
+                one.done.set_result(is_new)
 
     @transactional
     async def since(
@@ -82,6 +103,46 @@ class EvidenceLog:
             query = query.where(exemplars.c.received_at <= until)
         parse = telemetry_pb2.Exemplar.FromString
         return [parse(row.message) for row in await connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A report that is to be written, and who wants to know."""
+
+    report: telemetry_pb2.TelemetryReportRequest
+    received_at: float
+    done: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        return (self.report.node, self.report.boot_id, self.report.sequence)
+
+    def fail(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self.done.cancel()
+        else:
+            self.done.set_exception(error)
+
+
+async def _take_all(connection: AsyncConnection, batch: Sequence[_Waiting]) -> list[bool]:
+    """Write every report that is not here already; which of them were new."""
+    key = (reports.c.node, reports.c.boot_id, reports.c.sequence)
+    statement = insert_or_skip(reports).on_conflict_do_nothing().returning(*key)
+    names = ("node", "boot_id", "sequence")
+    rows = [{**dict(zip(names, one.identity, strict=True)), "received_at": one.received_at} for one in batch]
+    unseen = {tuple(row) for row in await connection.execute(statement, rows)}
+    kept = []
+    for one in batch:
+        kept.append(one.identity in unseen)
+        unseen.discard(one.identity)  # the same report twice in one batch counts once too
+    new = [one for one, is_new in zip(batch, kept, strict=True) if is_new]
+    if entries := [_row(one.report, entry) for one in new for entry in one.report.evidence]:
+        await connection.execute(insert(evidence), entries)
+    for one in new:
+        await take_comparisons(connection, one.report, one.received_at)
+        if one.report.exemplars:
+            await _keep_exemplars(connection, one.report, one.received_at)
+    return kept
 
 
 def _row(report: telemetry_pb2.TelemetryReportRequest, entry: telemetry_pb2.Evidence) -> dict[str, object]:
