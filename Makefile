@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare clean
+.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet clean
 .DEFAULT_GOAL := help
 
 help:
@@ -65,7 +65,7 @@ constraints: $(READY)
 	@echo '# Versions known to work together; `pip install -c constraints.txt`. Made with `make constraints`.' > constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^setuptools==' >> constraints.txt
 
-bench: bench-call bench-users bench-scan bench-compare
+bench: bench-call bench-users bench-scan bench-compare bench-fleet
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
@@ -78,6 +78,9 @@ bench-scan: $(READY)
 
 bench-compare: $(READY)
 	@$(BIN)/python benchmarks/comparing.py
+
+bench-fleet: $(READY)
+	@$(BIN)/python benchmarks/fleet.py $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
