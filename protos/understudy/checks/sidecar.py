@@ -22,7 +22,7 @@ def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violatio
     violations += _check_source(sidecar, path)
     violations += _check_limits(sidecar, path)
     violations += check_range(sidecar.tracing.ratio, 0, 1, join(path, "tracing.ratio"))
-    for field in ("drain_timeout", "report_interval"):
+    for field in ("drain_timeout", "report_interval", "max_connection_age"):
         violations += check_positive_duration(sidecar, field, path)
     violations += check_duration(sidecar, "drain_delay", path)
     for index, peer in enumerate(sidecar.trusted_peers):

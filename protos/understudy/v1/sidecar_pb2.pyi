@@ -42,6 +42,8 @@ class Sidecar(_message.Message):
     DRAIN_TIMEOUT_FIELD_NUMBER: _builtins.int
     DRAIN_DELAY_FIELD_NUMBER: _builtins.int
     REPORT_INTERVAL_FIELD_NUMBER: _builtins.int
+    REUSE_PORT_FIELD_NUMBER: _builtins.int
+    MAX_CONNECTION_AGE_FIELD_NUMBER: _builtins.int
     listen: _builtins.str
     """Data port, any gRPC: `host:port`, `unix:/path`. Default 0.0.0.0:7070."""
     admin: _builtins.str
@@ -60,6 +62,10 @@ class Sidecar(_message.Message):
     """Where the last-known-good snapshot is kept. Default: nowhere."""
     node: _builtins.str
     """What this sidecar is called at the control service. Default: the host's name."""
+    reuse_port: _builtins.bool
+    """Whether sidecars may listen on one data port at once, so that one can take over from another: at its
+    drain, new connections go to the other. Default false: a port that is taken is an error.
+    """
     @_builtins.property
     def limits(self) -> Global___Limits:
         """What one sidecar takes on at most."""
@@ -90,6 +96,12 @@ class Sidecar(_message.Message):
     def report_interval(self) -> _duration_pb2.Duration:
         """How often evidence is reported to the control service. Default 1 s."""
 
+    @_builtins.property
+    def max_connection_age(self) -> _duration_pb2.Duration:
+        """After how long a caller's connection is told to make way for a new one; its calls end first. Default:
+        never. Callers then move while a sidecar drains, and lose no call by it.
+        """
+
     def __init__(
         self,
         *,
@@ -109,10 +121,12 @@ class Sidecar(_message.Message):
         drain_timeout: _duration_pb2.Duration | None = ...,
         drain_delay: _duration_pb2.Duration | None = ...,
         report_interval: _duration_pb2.Duration | None = ...,
+        reuse_port: _builtins.bool = ...,
+        max_connection_age: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "limits", b"limits", "report_interval", b"report_interval", "service", b"service", "tracing", b"tracing", "workers", b"workers"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "limits", b"limits", "max_connection_age", b"max_connection_age", "report_interval", b"report_interval", "service", b"service", "tracing", b"tracing", "workers", b"workers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "node", b"node", "report_interval", b"report_interval", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "max_connection_age", b"max_connection_age", "node", b"node", "report_interval", b"report_interval", "reuse_port", b"reuse_port", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__workers: _TypeAlias = _typing.Literal["workers"]  # noqa: Y015
     _WhichOneofArgType__workers: _TypeAlias = _typing.Literal["_workers", b"_workers"]  # noqa: Y015
