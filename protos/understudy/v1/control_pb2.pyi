@@ -32,6 +32,8 @@ class Control(_message.Message):
     ACK_TIMEOUT_FIELD_NUMBER: _builtins.int
     NOTIFY_FIELD_NUMBER: _builtins.int
     TRACE_URL_FIELD_NUMBER: _builtins.int
+    OUTCOME_HORIZON_FIELD_NUMBER: _builtins.int
+    TICKET_SECRET_FILE_FIELD_NUMBER: _builtins.int
     listen: _builtins.str
     """gRPC port. Default 127.0.0.1:7080."""
     http: _builtins.str
@@ -46,6 +48,10 @@ class Control(_message.Message):
     """
     trace_url: _builtins.str
     """A trace viewer's address for one trace, with `{trace_id}` in it. Default: ids are shown bare."""
+    ticket_secret_file: _builtins.str
+    """Outcomes count only with tickets signed by a secret in this file: one a line, of at least 16 bytes.
+    Default: the lines of the environment's UNDERSTUDY_TICKET_SECRET, else tickets are taken unsigned.
+    """
     @_builtins.property
     def ack_timeout(self) -> _duration_pb2.Duration:
         """How long a stage waits for its ACKs before the rollout pauses. Default 60 s."""
@@ -53,6 +59,10 @@ class Control(_message.Message):
     @_builtins.property
     def notify(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notify]:
         """Told of every rollout's events, beside those a rollout names itself."""
+
+    @_builtins.property
+    def outcome_horizon(self) -> _duration_pb2.Duration:
+        """How old a call may be when its outcome comes. Default 168 h (seven days)."""
 
     def __init__(
         self,
@@ -64,10 +74,12 @@ class Control(_message.Message):
         ack_timeout: _duration_pb2.Duration | None = ...,
         notify: _abc.Iterable[Global___Notify] | None = ...,
         trace_url: _builtins.str = ...,
+        outcome_horizon: _duration_pb2.Duration | None = ...,
+        ticket_secret_file: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "min_acked", b"min_acked"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "min_acked", b"min_acked", "outcome_horizon", b"outcome_horizon"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "http", b"http", "listen", b"listen", "min_acked", b"min_acked", "notify", b"notify", "store", b"store", "trace_url", b"trace_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "http", b"http", "listen", b"listen", "min_acked", b"min_acked", "notify", b"notify", "outcome_horizon", b"outcome_horizon", "store", b"store", "ticket_secret_file", b"ticket_secret_file", "trace_url", b"trace_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_acked: _TypeAlias = _typing.Literal["min_acked"]  # noqa: Y015
     _WhichOneofArgType__min_acked: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked"]  # noqa: Y015

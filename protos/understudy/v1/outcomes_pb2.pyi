@@ -46,26 +46,70 @@ class OutcomesReportResponse(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     DUPLICATES_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    UNMATCHED_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
     """Counted now."""
     duplicates: _builtins.int
     """Counted before."""
     rejected: _builtins.int
-    """Tickets that are not ours, or too old."""
+    """Not counted, each for a reason."""
+    unmatched: _builtins.int
+    """Labels of the accepted that nothing is known to hold against: the call's prediction was neither given
+    nor recorded, or is still to come.
+    """
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeRefusal]:
+        """Why, for each of the first 1000 of them."""
+
     def __init__(
         self,
         *,
         accepted: _builtins.int = ...,
         duplicates: _builtins.int = ...,
         rejected: _builtins.int = ...,
+        refusals: _abc.Iterable[Global___OutcomeRefusal] | None = ...,
+        unmatched: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "duplicates", b"duplicates", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "duplicates", b"duplicates", "refusals", b"refusals", "rejected", b"rejected", "unmatched", b"unmatched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutcomesReportResponse: _TypeAlias = OutcomesReportResponse  # noqa: Y015
+
+@_typing.final
+class OutcomeRefusal(_message.Message):
+    """Why an outcome was not counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place in the request, from 0."""
+    reason: _builtins.str
+    """`malformed`, `unsigned`, `bad_signature`, `unknown_service`, `too_old`, `in_the_future`, `no_result`,
+    `bad_score`, `too_long`.
+    """
+    description: _builtins.str
+    """The same in words."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "index", b"index", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomeRefusal: _TypeAlias = OutcomeRefusal  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):
@@ -78,6 +122,8 @@ class Outcome(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
     """`x-understudy-ticket`, as the sidecar gave it to the caller."""
     correct: _builtins.bool
@@ -85,7 +131,15 @@ class Outcome(_message.Message):
     score: _builtins.float
     """How good it was, any finite number."""
     label: _builtins.str
-    """What the right label was."""
+    """What the right label was: held against what was predicted."""
+    predicted: _builtins.str
+    """With `label`: what the call predicted, as its caller got it. Default: what the sidecar recorded, where
+    the route has a mirror that records values.
+    """
+    output: _builtins.str
+    """With `label`: the output whose value it is. Default: the only one that was recorded, else the one
+    called `label`.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it became known. Default: now."""
@@ -98,13 +152,112 @@ class Outcome(_message.Message):
         score: _builtins.float = ...,
         label: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        predicted: _builtins.str = ...,
+        output: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["correct", b"correct", "label", b"label", "result", b"result", "score", b"score", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct", b"correct", "label", b"label", "result", b"result", "score", b"score", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct", b"correct", "label", b"label", "output", b"output", "predicted", b"predicted", "result", b"result", "score", b"score", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["correct", "score", "label"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
+
+@_typing.final
+class OutcomesSummaryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomesSummaryRequest: _TypeAlias = OutcomesSummaryRequest  # noqa: Y015
+
+@_typing.final
+class OutcomesSummaryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIGURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeFigures]:
+        """By route, then variant, then version; calls that callers waited for first."""
+
+    def __init__(
+        self,
+        *,
+        figures: _abc.Iterable[Global___OutcomeFigures] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomesSummaryResponse: _TypeAlias = OutcomesSummaryResponse  # noqa: Y015
+
+@_typing.final
+class OutcomeFigures(_message.Message):
+    """All that became known of one version of a variant on one route."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUTE_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    MIRRORED_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    LABELLED_FIELD_NUMBER: _builtins.int
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    SCORED_FIELD_NUMBER: _builtins.int
+    SCORE_MEAN_FIELD_NUMBER: _builtins.int
+    route: _builtins.str
+    variant: _builtins.str
+    version: _builtins.str
+    """The variant's version label."""
+    mirrored: _builtins.bool
+    """Copies to a shadow."""
+    right: _builtins.int
+    labelled: _builtins.int
+    accuracy: _builtins.float
+    """right / labelled; absent without labels."""
+    scored: _builtins.int
+    score_mean: _builtins.float
+    """Absent without scores."""
+    def __init__(
+        self,
+        *,
+        route: _builtins.str = ...,
+        variant: _builtins.str = ...,
+        version: _builtins.str = ...,
+        mirrored: _builtins.bool = ...,
+        right: _builtins.int = ...,
+        labelled: _builtins.int = ...,
+        accuracy: _builtins.float | None = ...,
+        scored: _builtins.int = ...,
+        score_mean: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_score_mean", b"_score_mean", "accuracy", b"accuracy", "score_mean", b"score_mean"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_score_mean", b"_score_mean", "accuracy", b"accuracy", "labelled", b"labelled", "mirrored", b"mirrored", "right", b"right", "route", b"route", "score_mean", b"score_mean", "scored", b"scored", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
+    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__score_mean: _TypeAlias = _typing.Literal["score_mean"]  # noqa: Y015
+    _WhichOneofArgType__score_mean: _TypeAlias = _typing.Literal["_score_mean", b"_score_mean"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_mean) -> _WhichOneofReturnType__score_mean | None: ...
+
+Global___OutcomeFigures: _TypeAlias = OutcomeFigures  # noqa: Y015

@@ -40,6 +40,11 @@ class OutcomesStub(object):
                 request_serializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesReportRequest.SerializeToString,
                 response_deserializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesReportResponse.FromString,
                 _registered_method=True)
+        self.Summary = channel.unary_unary(
+                '/understudy.v1.Outcomes/Summary',
+                request_serializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesSummaryRequest.SerializeToString,
+                response_deserializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesSummaryResponse.FromString,
+                _registered_method=True)
 
 
 class OutcomesServicer(object):
@@ -47,7 +52,15 @@ class OutcomesServicer(object):
     """
 
     def Report(self, request, context):
-        """Each outcome counts once, however often and in whatever order it comes.
+        """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
+        INVALID_ARGUMENT for more than 10000 at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Summary(self, request, context):
+        """What outcomes say of a service's variants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -60,6 +73,11 @@ def add_OutcomesServicer_to_server(servicer, server):
                     servicer.Report,
                     request_deserializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesReportRequest.FromString,
                     response_serializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesReportResponse.SerializeToString,
+            ),
+            'Summary': grpc.unary_unary_rpc_method_handler(
+                    servicer.Summary,
+                    request_deserializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesSummaryRequest.FromString,
+                    response_serializer=understudy_dot_v1_dot_outcomes__pb2.OutcomesSummaryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class Outcomes(object):
             '/understudy.v1.Outcomes/Report',
             understudy_dot_v1_dot_outcomes__pb2.OutcomesReportRequest.SerializeToString,
             understudy_dot_v1_dot_outcomes__pb2.OutcomesReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Summary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/understudy.v1.Outcomes/Summary',
+            understudy_dot_v1_dot_outcomes__pb2.OutcomesSummaryRequest.SerializeToString,
+            understudy_dot_v1_dot_outcomes__pb2.OutcomesSummaryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,11 @@ class OutcomesStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OutcomesAsyncStub: ...
     Report: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesReportRequest, _outcomes_pb2.OutcomesReportResponse]
-    """Each outcome counts once, however often and in whatever order it comes."""
+    """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
+    INVALID_ARGUMENT for more than 10000 at once.
+    """
+    Summary: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesSummaryRequest, _outcomes_pb2.OutcomesSummaryResponse]
+    """What outcomes say of a service's variants."""
 
 @_typing.type_check_only
 class OutcomesAsyncStub(OutcomesStub):
@@ -42,7 +46,11 @@ class OutcomesAsyncStub(OutcomesStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Report: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesReportRequest, _outcomes_pb2.OutcomesReportResponse]  # type: ignore[assignment]
-    """Each outcome counts once, however often and in whatever order it comes."""
+    """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
+    INVALID_ARGUMENT for more than 10000 at once.
+    """
+    Summary: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesSummaryRequest, _outcomes_pb2.OutcomesSummaryResponse]  # type: ignore[assignment]
+    """What outcomes say of a service's variants."""
 
 class OutcomesServicer(metaclass=_abc_1.ABCMeta):
     """Takes labels for past predictions."""
@@ -53,6 +61,16 @@ class OutcomesServicer(metaclass=_abc_1.ABCMeta):
         request: _outcomes_pb2.OutcomesReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_outcomes_pb2.OutcomesReportResponse, _abc.Awaitable[_outcomes_pb2.OutcomesReportResponse]]:
-        """Each outcome counts once, however often and in whatever order it comes."""
+        """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
+        INVALID_ARGUMENT for more than 10000 at once.
+        """
+
+    @_abc_1.abstractmethod
+    def Summary(
+        self,
+        request: _outcomes_pb2.OutcomesSummaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_outcomes_pb2.OutcomesSummaryResponse, _abc.Awaitable[_outcomes_pb2.OutcomesSummaryResponse]]:
+        """What outcomes say of a service's variants."""
 
 def add_OutcomesServicer_to_server(servicer: OutcomesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

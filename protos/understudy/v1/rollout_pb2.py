@@ -28,13 +28,15 @@ from understudy.v1 import service_pb2 as understudy_dot_v1_dot_service__pb2
 from understudy.v1 import units_pb2 as understudy_dot_v1_dot_units__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bunderstudy/v1/rollout.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bunderstudy/v1/control.proto\x1a\x1bunderstudy/v1/service.proto\x1a\x19understudy/v1/units.proto\"\x82\x04\n\x07Rollout\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12.\n\nblue_green\x18\x05 \x01(\x0b\x32\x18.understudy.v1.BlueGreenH\x00\x12\'\n\x06\x63\x61nary\x18\x06 \x01(\x0b\x32\x15.understudy.v1.CanaryH\x00\x12\'\n\x06shadow\x18\x07 \x01(\x0b\x32\x15.understudy.v1.ShadowH\x00\x12\x31\n\x0bprogressive\x18\x08 \x01(\x0b\x32\x1a.understudy.v1.ProgressiveH\x00\x12\x0f\n\x07on_fail\x18\t \x01(\t\x12\x17\n\x0fon_inconclusive\x18\n \x01(\t\x12%\n\x06notify\x18\x0b \x03(\x0b\x32\x15.understudy.v1.Notify\x12\x0c\n\x04gate\x18\x0c \x01(\t\x12\x16\n\tmin_calls\x18\r \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0b\x65rror_codes\x18\x0e \x03(\t\x12\'\n\x07\x63ompare\x18\x0f \x01(\x0b\x32\x16.understudy.v1.Compare\x12\x32\n\x0fmirror_deadline\x18\x10 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\n\x08strategyB\x0c\n\n_min_calls\"\x90\x01\n\tBlueGreen\x12\x1c\n\x0emirror_percent\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x01\x12\'\n\x04\x62\x61ke\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07require\x18\x03 \x03(\t\x12+\n\x08keep_old\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xea\x01\n\x06\x43\x61nary\x12\"\n\x0finitial_percent\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x00\x88\x01\x01\x12$\n\x11increment_percent\x18\x02 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x01\x88\x01\x01\x12+\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x0bmax_percent\x18\x04 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x02\x88\x01\x01\x12\x0f\n\x07require\x18\x05 \x03(\tB\x12\n\x10_initial_percentB\x14\n\x12_increment_percentB\x0e\n\x0c_max_percent\"x\n\x06Shadow\x12!\n\x0emirror_percent\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x00\x88\x01\x01\x12\'\n\x04\x62\x61ke\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07require\x18\x03 \x03(\tB\x11\n\x0f_mirror_percent\"3\n\x0bProgressive\x12$\n\x06stages\x18\x01 \x03(\x0b\x32\x14.understudy.v1.Stage\"\xc0\x01\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x07percent\x18\x02 \x01(\x01\x42\x04\xd8\xe2\x18\x01\x12\x1c\n\x0emirror_percent\x18\x03 \x01(\x01\x42\x04\xd8\xe2\x18\x01\x12\'\n\x04\x62\x61ke\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_bake\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07require\x18\x06 \x03(\t\x12\r\n\x05pause\x18\x07 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bunderstudy/v1/rollout.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bunderstudy/v1/control.proto\x1a\x1bunderstudy/v1/service.proto\x1a\x19understudy/v1/units.proto\"\xbe\x05\n\x07Rollout\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12.\n\nblue_green\x18\x05 \x01(\x0b\x32\x18.understudy.v1.BlueGreenH\x00\x12\'\n\x06\x63\x61nary\x18\x06 \x01(\x0b\x32\x15.understudy.v1.CanaryH\x00\x12\'\n\x06shadow\x18\x07 \x01(\x0b\x32\x15.understudy.v1.ShadowH\x00\x12\x31\n\x0bprogressive\x18\x08 \x01(\x0b\x32\x1a.understudy.v1.ProgressiveH\x00\x12\x0f\n\x07on_fail\x18\t \x01(\t\x12\x17\n\x0fon_inconclusive\x18\n \x01(\t\x12%\n\x06notify\x18\x0b \x03(\x0b\x32\x15.understudy.v1.Notify\x12\x0c\n\x04gate\x18\x0c \x01(\t\x12\x16\n\tmin_calls\x18\r \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0b\x65rror_codes\x18\x0e \x03(\t\x12\'\n\x07\x63ompare\x18\x0f \x01(\x0b\x32\x16.understudy.v1.Compare\x12\x32\n\x0fmirror_deadline\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x05\x61lpha\x18\x11 \x01(\x01\x42\x04\xd8\xe2\x18\x02H\x02\x88\x01\x01\x12)\n\x06warmup\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cwarmup_calls\x18\x13 \x01(\x04\x12\x0f\n\x07\x61\x64vance\x18\x14 \x01(\t\x12.\n\x07metrics\x18\x1e \x03(\x0b\x32\x1d.understudy.v1.ExternalMetric\x12\x14\n\x0csample_ratio\x18\x1f \x01(\tB\n\n\x08strategyB\x0c\n\n_min_callsB\x08\n\x06_alpha\"\xbd\x01\n\tBlueGreen\x12\x1c\n\x0emirror_percent\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x01\x12\'\n\x04\x62\x61ke\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07require\x18\x03 \x03(\t\x12+\n\x08keep_old\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_bake\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x97\x02\n\x06\x43\x61nary\x12\"\n\x0finitial_percent\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x00\x88\x01\x01\x12$\n\x11increment_percent\x18\x02 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x01\x88\x01\x01\x12+\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x0bmax_percent\x18\x04 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x02\x88\x01\x01\x12\x0f\n\x07require\x18\x05 \x03(\t\x12+\n\x08max_bake\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\n\x10_initial_percentB\x14\n\x12_increment_percentB\x0e\n\x0c_max_percent\"\xa5\x01\n\x06Shadow\x12!\n\x0emirror_percent\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x01H\x00\x88\x01\x01\x12\'\n\x04\x62\x61ke\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07require\x18\x03 \x03(\t\x12+\n\x08max_bake\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\n\x0f_mirror_percent\"3\n\x0bProgressive\x12$\n\x06stages\x18\x01 \x03(\x0b\x32\x14.understudy.v1.Stage\"\xd1\x01\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x07percent\x18\x02 \x01(\x01\x42\x04\xd8\xe2\x18\x01\x12\x1c\n\x0emirror_percent\x18\x03 \x01(\x01\x42\x04\xd8\xe2\x18\x01\x12\'\n\x04\x62\x61ke\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_bake\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07require\x18\x06 \x03(\t\x12\r\n\x05pause\x18\x07 \x01(\x08\x12\x0f\n\x07\x61\x64vance\x18\x08 \x01(\t\"\x95\x02\n\x0e\x45xternalMetric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\nprometheus\x18\x02 \x01(\x0b\x32\x1e.understudy.v1.PrometheusQueryH\x00\x12/\n\x07webhook\x18\x03 \x01(\x0b\x32\x1c.understudy.v1.MetricWebhookH\x00\x12+\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfailure_limit\x18\x06 \x01(\r\x12\x14\n\x0con_no_answer\x18\x07 \x01(\tB\x08\n\x06source\"-\n\x0fPrometheusQuery\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\"\x1c\n\rMetricWebhook\x12\x0b\n\x03url\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'understudy.v1.rollout_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ROLLOUT'].fields_by_name['alpha']._loaded_options = None
+  _globals['_ROLLOUT'].fields_by_name['alpha']._serialized_options = b'\330\342\030\002'
   _globals['_BLUEGREEN'].fields_by_name['mirror_percent']._loaded_options = None
   _globals['_BLUEGREEN'].fields_by_name['mirror_percent']._serialized_options = b'\330\342\030\001'
   _globals['_CANARY'].fields_by_name['initial_percent']._loaded_options = None
@@ -50,15 +52,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAGE'].fields_by_name['mirror_percent']._loaded_options = None
   _globals['_STAGE'].fields_by_name['mirror_percent']._serialized_options = b'\330\342\030\001'
   _globals['_ROLLOUT']._serialized_start=164
-  _globals['_ROLLOUT']._serialized_end=678
-  _globals['_BLUEGREEN']._serialized_start=681
-  _globals['_BLUEGREEN']._serialized_end=825
-  _globals['_CANARY']._serialized_start=828
-  _globals['_CANARY']._serialized_end=1062
-  _globals['_SHADOW']._serialized_start=1064
-  _globals['_SHADOW']._serialized_end=1184
-  _globals['_PROGRESSIVE']._serialized_start=1186
-  _globals['_PROGRESSIVE']._serialized_end=1237
-  _globals['_STAGE']._serialized_start=1240
-  _globals['_STAGE']._serialized_end=1432
+  _globals['_ROLLOUT']._serialized_end=866
+  _globals['_BLUEGREEN']._serialized_start=869
+  _globals['_BLUEGREEN']._serialized_end=1058
+  _globals['_CANARY']._serialized_start=1061
+  _globals['_CANARY']._serialized_end=1340
+  _globals['_SHADOW']._serialized_start=1343
+  _globals['_SHADOW']._serialized_end=1508
+  _globals['_PROGRESSIVE']._serialized_start=1510
+  _globals['_PROGRESSIVE']._serialized_end=1561
+  _globals['_STAGE']._serialized_start=1564
+  _globals['_STAGE']._serialized_end=1773
+  _globals['_EXTERNALMETRIC']._serialized_start=1776
+  _globals['_EXTERNALMETRIC']._serialized_end=2053
+  _globals['_PROMETHEUSQUERY']._serialized_start=2055
+  _globals['_PROMETHEUSQUERY']._serialized_end=2100
+  _globals['_METRICWEBHOOK']._serialized_start=2102
+  _globals['_METRICWEBHOOK']._serialized_end=2130
 # @@protoc_insertion_point(module_scope)

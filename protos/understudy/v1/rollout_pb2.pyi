@@ -43,6 +43,12 @@ class Rollout(_message.Message):
     ERROR_CODES_FIELD_NUMBER: _builtins.int
     COMPARE_FIELD_NUMBER: _builtins.int
     MIRROR_DEADLINE_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    WARMUP_FIELD_NUMBER: _builtins.int
+    WARMUP_CALLS_FIELD_NUMBER: _builtins.int
+    ADVANCE_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    SAMPLE_RATIO_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique. Default: SERVICE-CANDIDATE-N."""
     service: _builtins.str
@@ -58,11 +64,26 @@ class Rollout(_message.Message):
     baking up to max_bake, then pause.
     """
     gate: _builtins.str
-    """How criteria are judged: `threshold` looks once, at the end of each stage's bake. Default
-    threshold.
+    """How criteria are judged: `sequential` tests, valid however often they look, so that a failure rolls
+    back at once; or `threshold`, one look at the measured values at the end of each stage's bake.
+    Default sequential.
     """
     min_calls: _builtins.int
     """Calls each arm that a stage's criteria name must have before the stage may end. Default 50."""
+    alpha: _builtins.float
+    """The chance that a good candidate is rolled back, over the whole rollout, and that a criterion is taken
+    as passed that is not: 0 to 1. Sequential only. Default 5%.
+    """
+    warmup_calls: _builtins.int
+    """... while fewer than these were seen. Default 0."""
+    advance: _builtins.str
+    """For stages that do not say: what the end of a bake needs, `unless_failed` or `proven`. Default
+    unless_failed where another partial stage follows, proven before full traffic.
+    """
+    sample_ratio: _builtins.str
+    """What happens where the split that is observed is not the one that was asked for: `pause` or `ignore`.
+    Default pause.
+    """
     @_builtins.property
     def blue_green(self) -> Global___BlueGreen: ...
     @_builtins.property
@@ -93,6 +114,14 @@ class Rollout(_message.Message):
         candidate says, else 1 s.
         """
 
+    @_builtins.property
+    def warmup(self) -> _duration_pb2.Duration:
+        """Calls of the candidate count for nothing in the first seconds that each sidecar sends it any, and ..."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExternalMetric]:
+        """Metrics of systems beside this one, which `require` may name."""
+
     def __init__(
         self,
         *,
@@ -112,15 +141,25 @@ class Rollout(_message.Message):
         error_codes: _abc.Iterable[_builtins.str] | None = ...,
         compare: _service_pb2.Compare | None = ...,
         mirror_deadline: _duration_pb2.Duration | None = ...,
+        alpha: _builtins.float | None = ...,
+        warmup: _duration_pb2.Duration | None = ...,
+        warmup_calls: _builtins.int = ...,
+        advance: _builtins.str = ...,
+        metrics: _abc.Iterable[Global___ExternalMetric] | None = ...,
+        sample_ratio: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_calls", b"_min_calls", "blue_green", b"blue_green", "canary", b"canary", "compare", b"compare", "min_calls", b"min_calls", "mirror_deadline", b"mirror_deadline", "progressive", b"progressive", "shadow", b"shadow", "strategy", b"strategy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_min_calls", b"_min_calls", "alpha", b"alpha", "blue_green", b"blue_green", "canary", b"canary", "compare", b"compare", "min_calls", b"min_calls", "mirror_deadline", b"mirror_deadline", "progressive", b"progressive", "shadow", b"shadow", "strategy", b"strategy", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_calls", b"_min_calls", "blue_green", b"blue_green", "canary", b"canary", "candidate", b"candidate", "compare", b"compare", "error_codes", b"error_codes", "gate", b"gate", "min_calls", b"min_calls", "mirror_deadline", b"mirror_deadline", "name", b"name", "notify", b"notify", "on_fail", b"on_fail", "on_inconclusive", b"on_inconclusive", "progressive", b"progressive", "route", b"route", "service", b"service", "shadow", b"shadow", "strategy", b"strategy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_min_calls", b"_min_calls", "advance", b"advance", "alpha", b"alpha", "blue_green", b"blue_green", "canary", b"canary", "candidate", b"candidate", "compare", b"compare", "error_codes", b"error_codes", "gate", b"gate", "metrics", b"metrics", "min_calls", b"min_calls", "mirror_deadline", b"mirror_deadline", "name", b"name", "notify", b"notify", "on_fail", b"on_fail", "on_inconclusive", b"on_inconclusive", "progressive", b"progressive", "route", b"route", "sample_ratio", b"sample_ratio", "service", b"service", "shadow", b"shadow", "strategy", b"strategy", "warmup", b"warmup", "warmup_calls", b"warmup_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
     _WhichOneofReturnType__min_calls: _TypeAlias = _typing.Literal["min_calls"]  # noqa: Y015
     _WhichOneofArgType__min_calls: _TypeAlias = _typing.Literal["_min_calls", b"_min_calls"]  # noqa: Y015
     _WhichOneofReturnType_strategy: _TypeAlias = _typing.Literal["blue_green", "canary", "shadow", "progressive"]  # noqa: Y015
     _WhichOneofArgType_strategy: _TypeAlias = _typing.Literal["strategy", b"strategy"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_calls) -> _WhichOneofReturnType__min_calls | None: ...
     @_typing.overload
@@ -138,6 +177,7 @@ class BlueGreen(_message.Message):
     BAKE_FIELD_NUMBER: _builtins.int
     REQUIRE_FIELD_NUMBER: _builtins.int
     KEEP_OLD_FIELD_NUMBER: _builtins.int
+    MAX_BAKE_FIELD_NUMBER: _builtins.int
     mirror_percent: _builtins.float
     """Share of the calls copied to the candidate while it warms, 0 to 100. Default 0."""
     @_builtins.property
@@ -152,6 +192,10 @@ class BlueGreen(_message.Message):
     def keep_old(self) -> _duration_pb2.Duration:
         """How long the old variant stays in the configuration. Default 1 h."""
 
+    @_builtins.property
+    def max_bake(self) -> _duration_pb2.Duration:
+        """How long it may hold for evidence before it pauses. Default: four times bake."""
+
     def __init__(
         self,
         *,
@@ -159,10 +203,11 @@ class BlueGreen(_message.Message):
         bake: _duration_pb2.Duration | None = ...,
         require: _abc.Iterable[_builtins.str] | None = ...,
         keep_old: _duration_pb2.Duration | None = ...,
+        max_bake: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "keep_old", b"keep_old"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "keep_old", b"keep_old", "max_bake", b"max_bake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "keep_old", b"keep_old", "mirror_percent", b"mirror_percent", "require", b"require"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "keep_old", b"keep_old", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,6 +224,7 @@ class Canary(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     MAX_PERCENT_FIELD_NUMBER: _builtins.int
     REQUIRE_FIELD_NUMBER: _builtins.int
+    MAX_BAKE_FIELD_NUMBER: _builtins.int
     initial_percent: _builtins.float
     """The first step's share, 0 to 100. Default 5."""
     increment_percent: _builtins.float
@@ -193,6 +239,10 @@ class Canary(_message.Message):
     def require(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Criteria judged at every step."""
 
+    @_builtins.property
+    def max_bake(self) -> _duration_pb2.Duration:
+        """How long each step may hold for evidence before it pauses. Default: four times the interval."""
+
     def __init__(
         self,
         *,
@@ -201,10 +251,11 @@ class Canary(_message.Message):
         interval: _duration_pb2.Duration | None = ...,
         max_percent: _builtins.float | None = ...,
         require: _abc.Iterable[_builtins.str] | None = ...,
+        max_bake: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent", "_initial_percent", b"_initial_percent", "_max_percent", b"_max_percent", "increment_percent", b"increment_percent", "initial_percent", b"initial_percent", "interval", b"interval", "max_percent", b"max_percent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent", "_initial_percent", b"_initial_percent", "_max_percent", b"_max_percent", "increment_percent", b"increment_percent", "initial_percent", b"initial_percent", "interval", b"interval", "max_bake", b"max_bake", "max_percent", b"max_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent", "_initial_percent", b"_initial_percent", "_max_percent", b"_max_percent", "increment_percent", b"increment_percent", "initial_percent", b"initial_percent", "interval", b"interval", "max_percent", b"max_percent", "require", b"require"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent", "_initial_percent", b"_initial_percent", "_max_percent", b"_max_percent", "increment_percent", b"increment_percent", "initial_percent", b"initial_percent", "interval", b"interval", "max_bake", b"max_bake", "max_percent", b"max_percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__increment_percent: _TypeAlias = _typing.Literal["increment_percent"]  # noqa: Y015
     _WhichOneofArgType__increment_percent: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent"]  # noqa: Y015
@@ -230,6 +281,7 @@ class Shadow(_message.Message):
     MIRROR_PERCENT_FIELD_NUMBER: _builtins.int
     BAKE_FIELD_NUMBER: _builtins.int
     REQUIRE_FIELD_NUMBER: _builtins.int
+    MAX_BAKE_FIELD_NUMBER: _builtins.int
     mirror_percent: _builtins.float
     """Share of the calls copied, 0 to 100. Default 100."""
     @_builtins.property
@@ -240,16 +292,21 @@ class Shadow(_message.Message):
     def require(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Criteria judged on the copies."""
 
+    @_builtins.property
+    def max_bake(self) -> _duration_pb2.Duration:
+        """How long it may hold for evidence before it pauses. Default: four times bake."""
+
     def __init__(
         self,
         *,
         mirror_percent: _builtins.float | None = ...,
         bake: _duration_pb2.Duration | None = ...,
         require: _abc.Iterable[_builtins.str] | None = ...,
+        max_bake: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent", "bake", b"bake", "mirror_percent", b"mirror_percent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent", "bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent", "bake", b"bake", "mirror_percent", b"mirror_percent", "require", b"require"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent", "bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mirror_percent: _TypeAlias = _typing.Literal["mirror_percent"]  # noqa: Y015
     _WhichOneofArgType__mirror_percent: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent"]  # noqa: Y015
@@ -292,6 +349,7 @@ class Stage(_message.Message):
     MAX_BAKE_FIELD_NUMBER: _builtins.int
     REQUIRE_FIELD_NUMBER: _builtins.int
     PAUSE_FIELD_NUMBER: _builtins.int
+    ADVANCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique within the rollout. Default: its kind and percent ("canary-5")."""
     percent: _builtins.float
@@ -300,6 +358,10 @@ class Stage(_message.Message):
     """Share of the route's calls copied to the candidate, 0 to 100. Default 0."""
     pause: _builtins.bool
     """Waits here for `understudy rollout promote`."""
+    advance: _builtins.str
+    """What the end of the bake needs: `unless_failed`, no failure and min_calls of evidence; or `proven`,
+    every criterion passed that can still gain evidence. Default: as the rollout says.
+    """
     @_builtins.property
     def bake(self) -> _duration_pb2.Duration:
         """How long it bakes at least. Needed for every stage but the last full one."""
@@ -322,11 +384,116 @@ class Stage(_message.Message):
         max_bake: _duration_pb2.Duration | None = ...,
         require: _abc.Iterable[_builtins.str] | None = ...,
         pause: _builtins.bool = ...,
+        advance: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "max_bake", b"max_bake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "name", b"name", "pause", b"pause", "percent", b"percent", "require", b"require"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advance", b"advance", "bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "name", b"name", "pause", b"pause", "percent", b"percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Stage: _TypeAlias = Stage  # noqa: Y015
+
+@_typing.final
+class ExternalMetric(_message.Message):
+    """A number that some other system knows, read again and again while a stage bakes whose criteria name it.
+    Judged by `gate: threshold` only.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PROMETHEUS_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    FAILURE_LIMIT_FIELD_NUMBER: _builtins.int
+    ON_NO_ANSWER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What `require` calls it."""
+    failure_limit: _builtins.int
+    """Readings beyond the bound that a stage forgives; one more fails the criterion. Default 0."""
+    on_no_answer: _builtins.str
+    """What no answer is: `hold`, nothing is known and the stage does not go on by it; or `fail`, a reading
+    beyond the bound. Default hold. It is never a pass.
+    """
+    @_builtins.property
+    def prometheus(self) -> Global___PrometheusQuery: ...
+    @_builtins.property
+    def webhook(self) -> Global___MetricWebhook: ...
+    @_builtins.property
+    def interval(self) -> _duration_pb2.Duration:
+        """How long from one reading to the next. Default 30 s."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """How long one may take. Default 5 s, at most 60 s."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        prometheus: Global___PrometheusQuery | None = ...,
+        webhook: Global___MetricWebhook | None = ...,
+        interval: _duration_pb2.Duration | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        failure_limit: _builtins.int = ...,
+        on_no_answer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "prometheus", b"prometheus", "source", b"source", "timeout", b"timeout", "webhook", b"webhook"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure_limit", b"failure_limit", "interval", b"interval", "name", b"name", "on_no_answer", b"on_no_answer", "prometheus", b"prometheus", "source", b"source", "timeout", b"timeout", "webhook", b"webhook"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["prometheus", "webhook"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___ExternalMetric: _TypeAlias = ExternalMetric  # noqa: Y015
+
+@_typing.final
+class PrometheusQuery(_message.Message):
+    """An instant query of one number. `{{rollout}}`, `{{service}}`, `{{route}}`, `{{stage}}`, `{{stable}}` and
+    `{{candidate}}` in it stand for names, escaped for a place between double quotes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """The server: http://host:9090, with a path where it has one."""
+    query: _builtins.str
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        query: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrometheusQuery: _TypeAlias = PrometheusQuery  # noqa: Y015
+
+@_typing.final
+class MetricWebhook(_message.Message):
+    """A POST of a JSON object with the names above, answered 2xx and `{"value": number}`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricWebhook: _TypeAlias = MetricWebhook  # noqa: Y015

@@ -44,6 +44,7 @@ class Sidecar(_message.Message):
     REPORT_INTERVAL_FIELD_NUMBER: _builtins.int
     REUSE_PORT_FIELD_NUMBER: _builtins.int
     MAX_CONNECTION_AGE_FIELD_NUMBER: _builtins.int
+    TICKET_SECRET_FILE_FIELD_NUMBER: _builtins.int
     listen: _builtins.str
     """Data port, any gRPC: `host:port`, `unix:/path`. Default 0.0.0.0:7070."""
     admin: _builtins.str
@@ -65,6 +66,10 @@ class Sidecar(_message.Message):
     reuse_port: _builtins.bool
     """Whether sidecars may listen on one data port at once, so that one can take over from another: at its
     drain, new connections go to the other. Default false: a port that is taken is an error.
+    """
+    ticket_secret_file: _builtins.str
+    """Tickets are signed with the first secret in this file: one a line, of at least 16 bytes. Default: the
+    lines of the environment's UNDERSTUDY_TICKET_SECRET, else tickets are not signed.
     """
     @_builtins.property
     def limits(self) -> Global___Limits:
@@ -123,10 +128,11 @@ class Sidecar(_message.Message):
         report_interval: _duration_pb2.Duration | None = ...,
         reuse_port: _builtins.bool = ...,
         max_connection_age: _duration_pb2.Duration | None = ...,
+        ticket_secret_file: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "limits", b"limits", "max_connection_age", b"max_connection_age", "report_interval", b"report_interval", "service", b"service", "tracing", b"tracing", "workers", b"workers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "max_connection_age", b"max_connection_age", "node", b"node", "report_interval", b"report_interval", "reuse_port", b"reuse_port", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "max_connection_age", b"max_connection_age", "node", b"node", "report_interval", b"report_interval", "reuse_port", b"reuse_port", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "ticket_secret_file", b"ticket_secret_file", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__workers: _TypeAlias = _typing.Literal["workers"]  # noqa: Y015
     _WhichOneofArgType__workers: _TypeAlias = _typing.Literal["_workers", b"_workers"]  # noqa: Y015

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dunderstudy/v1/telemetry.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x02\n\x16TelemetryReportRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x30\n\x0cwindow_start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nwindow_end\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x65vidence\x18\x07 \x03(\x0b\x32\x17.understudy.v1.Evidence\x12*\n\texemplars\x18\x08 \x03(\x0b\x32\x17.understudy.v1.Exemplar\x12.\n\x08variants\x18\t \x03(\x0b\x32\x1c.understudy.v1.VariantHealth\x12\x34\n\x0b\x63omparisons\x18\n \x03(\x0b\x32\x1f.understudy.v1.ComparisonRecord\"\x19\n\x17TelemetryReportResponse\"\xef\x03\n\x08\x45vidence\x12\r\n\x05route\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x10\n\x08mirrored\x18\x03 \x01(\x08\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x31\n\x05\x63odes\x18\x06 \x03(\x0b\x32\".understudy.v1.Evidence.CodesEntry\x12\x11\n\tfallbacks\x18\x07 \x01(\x04\x12)\n\x07latency\x18\x08 \x01(\x0b\x32\x18.understudy.v1.Histogram\x12&\n\x04slow\x18\t \x03(\x0b\x32\x18.understudy.v1.SlowCount\x12\x44\n\x0fmirror_outcomes\x18\n \x03(\x0b\x32+.understudy.v1.Evidence.MirrorOutcomesEntry\x12/\n\x0b\x63omparisons\x18\x0b \x01(\x0b\x32\x1a.understudy.v1.Comparisons\x12\r\n\x05noise\x18\x0c \x01(\x08\x12\r\n\x05label\x18\r \x01(\t\x1a,\n\nCodesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x35\n\x13MirrorOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"q\n\tHistogram\x12\r\n\x05scale\x18\x01 \x01(\x11\x12\x0e\n\x06offset\x18\x02 \x01(\x11\x12\x15\n\rbucket_counts\x18\x03 \x03(\x04\x12\x12\n\nzero_count\x18\x04 \x01(\x04\x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\x0b\n\x03sum\x18\x06 \x01(\x01\"D\n\tSlowCount\x12(\n\x05\x62ound\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\"^\n\x0b\x43omparisons\x12\x0f\n\x07matched\x18\x01 \x01(\x04\x12\x12\n\nmismatched\x18\x02 \x01(\x04\x12\x14\n\x0cmax_absolute\x18\x03 \x01(\x01\x12\x14\n\x0cmax_relative\x18\x04 \x01(\x01\"\xc8\x03\n\x10\x43omparisonRecord\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0f\n\x07primary\x18\x03 \x01(\t\x12\x0e\n\x06shadow\x18\x04 \x01(\t\x12\x17\n\x0fprimary_version\x18\x05 \x01(\t\x12\x16\n\x0eshadow_version\x18\x06 \x01(\t\x12\x1a\n\x12primary_prediction\x18\x07 \x01(\t\x12\x19\n\x11shadow_prediction\x18\x08 \x01(\t\x12\x32\n\x0fprimary_latency\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0eshadow_latency\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05match\x18\x0b \x01(\x08\x12\x0f\n\x07outcome\x18\x0c \x01(\t\x12\x0e\n\x06output\x18\r \x01(\t\x12\x0e\n\x06reason\x18\x0e \x01(\t\x12\x14\n\x0cmax_absolute\x18\x0f \x01(\x01\x12\x14\n\x0cmax_relative\x18\x10 \x01(\x01\x12\r\n\x05noise\x18\x11 \x01(\x08\x12\x10\n\x08trace_id\x18\x12 \x01(\t\"\xc0\x01\n\x08\x45xemplar\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x10\n\x08mirrored\x18\x04 \x01(\x08\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12*\n\x07latency\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\rVariantHealth\x12\x0f\n\x07variant\x18\x01 \x01(\t\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t2d\n\tTelemetry\x12W\n\x06Report\x12%.understudy.v1.TelemetryReportRequest\x1a&.understudy.v1.TelemetryReportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dunderstudy/v1/telemetry.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x03\n\x16TelemetryReportRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x30\n\x0cwindow_start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nwindow_end\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x65vidence\x18\x07 \x03(\x0b\x32\x17.understudy.v1.Evidence\x12*\n\texemplars\x18\x08 \x03(\x0b\x32\x17.understudy.v1.Exemplar\x12.\n\x08variants\x18\t \x03(\x0b\x32\x1c.understudy.v1.VariantHealth\x12\x34\n\x0b\x63omparisons\x18\n \x03(\x0b\x32\x1f.understudy.v1.ComparisonRecord\x12\x36\n\x0bpredictions\x18\x0b \x03(\x0b\x32!.understudy.v1.RecordedPrediction\"\x19\n\x17TelemetryReportResponse\"\x94\x05\n\x08\x45vidence\x12\r\n\x05route\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x10\n\x08mirrored\x18\x03 \x01(\x08\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x31\n\x05\x63odes\x18\x06 \x03(\x0b\x32\".understudy.v1.Evidence.CodesEntry\x12\x11\n\tfallbacks\x18\x07 \x01(\x04\x12)\n\x07latency\x18\x08 \x01(\x0b\x32\x18.understudy.v1.Histogram\x12&\n\x04slow\x18\t \x03(\x0b\x32\x18.understudy.v1.SlowCount\x12\x44\n\x0fmirror_outcomes\x18\n \x03(\x0b\x32+.understudy.v1.Evidence.MirrorOutcomesEntry\x12/\n\x0b\x63omparisons\x18\x0b \x01(\x0b\x32\x1a.understudy.v1.Comparisons\x12\r\n\x05noise\x18\x0c \x01(\x08\x12\r\n\x05label\x18\r \x01(\t\x12,\n\x07\x62uckets\x18\x0e \x03(\x0b\x32\x1b.understudy.v1.BucketCounts\x12\r\n\x05\x64rawn\x18\x0f \x01(\x04\x12\x0c\n\x04keys\x18\x10 \x03(\x06\x12.\n\x08outcomes\x18\x11 \x01(\x0b\x32\x1c.understudy.v1.OutcomeCounts\x12(\n\x08readings\x18\x12 \x03(\x0b\x32\x16.understudy.v1.Reading\x1a,\n\nCodesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x35\n\x13MirrorOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"S\n\rOutcomeCounts\x12\r\n\x05right\x18\x01 \x01(\x04\x12\x10\n\x08labelled\x18\x02 \x01(\x04\x12\x0e\n\x06scored\x18\x03 \x01(\x04\x12\x11\n\tscore_sum\x18\x04 \x01(\x01\"p\n\x07Reading\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_value\"\xbf\x02\n\x0c\x42ucketCounts\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\r\x12\x35\n\x05\x63odes\x18\x02 \x03(\x0b\x32&.understudy.v1.BucketCounts.CodesEntry\x12\x11\n\tfallbacks\x18\x03 \x01(\x04\x12&\n\x04slow\x18\x04 \x03(\x0b\x32\x18.understudy.v1.SlowCount\x12H\n\x0fmirror_outcomes\x18\x05 \x03(\x0b\x32/.understudy.v1.BucketCounts.MirrorOutcomesEntry\x1a,\n\nCodesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x35\n\x13MirrorOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"q\n\tHistogram\x12\r\n\x05scale\x18\x01 \x01(\x11\x12\x0e\n\x06offset\x18\x02 \x01(\x11\x12\x15\n\rbucket_counts\x18\x03 \x03(\x04\x12\x12\n\nzero_count\x18\x04 \x01(\x04\x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\x0b\n\x03sum\x18\x06 \x01(\x01\"T\n\tSlowCount\x12(\n\x05\x62ound\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x62\x65side\x18\x03 \x01(\x12\"^\n\x0b\x43omparisons\x12\x0f\n\x07matched\x18\x01 \x01(\x04\x12\x12\n\nmismatched\x18\x02 \x01(\x04\x12\x14\n\x0cmax_absolute\x18\x03 \x01(\x01\x12\x14\n\x0cmax_relative\x18\x04 \x01(\x01\"\xc8\x03\n\x10\x43omparisonRecord\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0f\n\x07primary\x18\x03 \x01(\t\x12\x0e\n\x06shadow\x18\x04 \x01(\t\x12\x17\n\x0fprimary_version\x18\x05 \x01(\t\x12\x16\n\x0eshadow_version\x18\x06 \x01(\t\x12\x1a\n\x12primary_prediction\x18\x07 \x01(\t\x12\x19\n\x11shadow_prediction\x18\x08 \x01(\t\x12\x32\n\x0fprimary_latency\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0eshadow_latency\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05match\x18\x0b \x01(\x08\x12\x0f\n\x07outcome\x18\x0c \x01(\t\x12\x0e\n\x06output\x18\r \x01(\t\x12\x0e\n\x06reason\x18\x0e \x01(\t\x12\x14\n\x0cmax_absolute\x18\x0f \x01(\x01\x12\x14\n\x0cmax_relative\x18\x10 \x01(\x01\x12\r\n\x05noise\x18\x11 \x01(\x08\x12\x10\n\x08trace_id\x18\x12 \x01(\t\"\xec\x01\n\x12RecordedPrediction\x12\r\n\x05nonce\x18\x01 \x01(\t\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12\r\n\x05route\x18\x03 \x01(\t\x12\x0f\n\x07primary\x18\x04 \x01(\t\x12\x0e\n\x06shadow\x18\x05 \x01(\t\x12\x17\n\x0fprimary_version\x18\x06 \x01(\t\x12\x16\n\x0eshadow_version\x18\x07 \x01(\t\x12\r\n\x05\x65poch\x18\x08 \x01(\x04\x12\x0f\n\x07version\x18\t \x01(\x04\x12\x1a\n\x12primary_prediction\x18\n \x01(\t\x12\x19\n\x11shadow_prediction\x18\x0b \x01(\t\"\xc0\x01\n\x08\x45xemplar\x12\x10\n\x08trace_id\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x10\n\x08mirrored\x18\x04 \x01(\x08\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12*\n\x07latency\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\rVariantHealth\x12\x0f\n\x07variant\x18\x01 \x01(\t\x12\x0c\n\x04live\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t2d\n\tTelemetry\x12W\n\x06Report\x12%.understudy.v1.TelemetryReportRequest\x1a&.understudy.v1.TelemetryReportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,28 +37,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCE_CODESENTRY']._serialized_options = b'8\001'
   _globals['_EVIDENCE_MIRROROUTCOMESENTRY']._loaded_options = None
   _globals['_EVIDENCE_MIRROROUTCOMESENTRY']._serialized_options = b'8\001'
+  _globals['_BUCKETCOUNTS_CODESENTRY']._loaded_options = None
+  _globals['_BUCKETCOUNTS_CODESENTRY']._serialized_options = b'8\001'
+  _globals['_BUCKETCOUNTS_MIRROROUTCOMESENTRY']._loaded_options = None
+  _globals['_BUCKETCOUNTS_MIRROROUTCOMESENTRY']._serialized_options = b'8\001'
   _globals['_TELEMETRYREPORTREQUEST']._serialized_start=114
-  _globals['_TELEMETRYREPORTREQUEST']._serialized_end=491
-  _globals['_TELEMETRYREPORTRESPONSE']._serialized_start=493
-  _globals['_TELEMETRYREPORTRESPONSE']._serialized_end=518
-  _globals['_EVIDENCE']._serialized_start=521
-  _globals['_EVIDENCE']._serialized_end=1016
-  _globals['_EVIDENCE_CODESENTRY']._serialized_start=917
-  _globals['_EVIDENCE_CODESENTRY']._serialized_end=961
-  _globals['_EVIDENCE_MIRROROUTCOMESENTRY']._serialized_start=963
-  _globals['_EVIDENCE_MIRROROUTCOMESENTRY']._serialized_end=1016
-  _globals['_HISTOGRAM']._serialized_start=1018
-  _globals['_HISTOGRAM']._serialized_end=1131
-  _globals['_SLOWCOUNT']._serialized_start=1133
-  _globals['_SLOWCOUNT']._serialized_end=1201
-  _globals['_COMPARISONS']._serialized_start=1203
-  _globals['_COMPARISONS']._serialized_end=1297
-  _globals['_COMPARISONRECORD']._serialized_start=1300
-  _globals['_COMPARISONRECORD']._serialized_end=1756
-  _globals['_EXEMPLAR']._serialized_start=1759
-  _globals['_EXEMPLAR']._serialized_end=1951
-  _globals['_VARIANTHEALTH']._serialized_start=1953
-  _globals['_VARIANTHEALTH']._serialized_end=2015
-  _globals['_TELEMETRY']._serialized_start=2017
-  _globals['_TELEMETRY']._serialized_end=2117
+  _globals['_TELEMETRYREPORTREQUEST']._serialized_end=547
+  _globals['_TELEMETRYREPORTRESPONSE']._serialized_start=549
+  _globals['_TELEMETRYREPORTRESPONSE']._serialized_end=574
+  _globals['_EVIDENCE']._serialized_start=577
+  _globals['_EVIDENCE']._serialized_end=1237
+  _globals['_EVIDENCE_CODESENTRY']._serialized_start=1138
+  _globals['_EVIDENCE_CODESENTRY']._serialized_end=1182
+  _globals['_EVIDENCE_MIRROROUTCOMESENTRY']._serialized_start=1184
+  _globals['_EVIDENCE_MIRROROUTCOMESENTRY']._serialized_end=1237
+  _globals['_OUTCOMECOUNTS']._serialized_start=1239
+  _globals['_OUTCOMECOUNTS']._serialized_end=1322
+  _globals['_READING']._serialized_start=1324
+  _globals['_READING']._serialized_end=1436
+  _globals['_BUCKETCOUNTS']._serialized_start=1439
+  _globals['_BUCKETCOUNTS']._serialized_end=1758
+  _globals['_BUCKETCOUNTS_CODESENTRY']._serialized_start=1138
+  _globals['_BUCKETCOUNTS_CODESENTRY']._serialized_end=1182
+  _globals['_BUCKETCOUNTS_MIRROROUTCOMESENTRY']._serialized_start=1184
+  _globals['_BUCKETCOUNTS_MIRROROUTCOMESENTRY']._serialized_end=1237
+  _globals['_HISTOGRAM']._serialized_start=1760
+  _globals['_HISTOGRAM']._serialized_end=1873
+  _globals['_SLOWCOUNT']._serialized_start=1875
+  _globals['_SLOWCOUNT']._serialized_end=1959
+  _globals['_COMPARISONS']._serialized_start=1961
+  _globals['_COMPARISONS']._serialized_end=2055
+  _globals['_COMPARISONRECORD']._serialized_start=2058
+  _globals['_COMPARISONRECORD']._serialized_end=2514
+  _globals['_RECORDEDPREDICTION']._serialized_start=2517
+  _globals['_RECORDEDPREDICTION']._serialized_end=2753
+  _globals['_EXEMPLAR']._serialized_start=2756
+  _globals['_EXEMPLAR']._serialized_end=2948
+  _globals['_VARIANTHEALTH']._serialized_start=2950
+  _globals['_VARIANTHEALTH']._serialized_end=3012
+  _globals['_TELEMETRY']._serialized_start=3014
+  _globals['_TELEMETRY']._serialized_end=3114
 # @@protoc_insertion_point(module_scope)

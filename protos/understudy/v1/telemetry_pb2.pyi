@@ -36,6 +36,7 @@ class TelemetryReportRequest(_message.Message):
     EXEMPLARS_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
     COMPARISONS_FIELD_NUMBER: _builtins.int
+    PREDICTIONS_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     boot_id: _builtins.str
     """Drawn anew at every start of the sidecar process."""
@@ -64,6 +65,10 @@ class TelemetryReportRequest(_message.Message):
     def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComparisonRecord]:
         """Mismatches, and a sample of the matches."""
 
+    @_builtins.property
+    def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordedPrediction]:
+        """What was predicted for calls whose label may come later; only where a route records values."""
+
     def __init__(
         self,
         *,
@@ -77,10 +82,11 @@ class TelemetryReportRequest(_message.Message):
         exemplars: _abc.Iterable[Global___Exemplar] | None = ...,
         variants: _abc.Iterable[Global___VariantHealth] | None = ...,
         comparisons: _abc.Iterable[Global___ComparisonRecord] | None = ...,
+        predictions: _abc.Iterable[Global___RecordedPrediction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "comparisons", b"comparisons", "evidence", b"evidence", "exemplars", b"exemplars", "node", b"node", "sequence", b"sequence", "service", b"service", "variants", b"variants", "window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "comparisons", b"comparisons", "evidence", b"evidence", "exemplars", b"exemplars", "node", b"node", "predictions", b"predictions", "sequence", b"sequence", "service", b"service", "variants", b"variants", "window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,6 +168,11 @@ class Evidence(_message.Message):
     COMPARISONS_FIELD_NUMBER: _builtins.int
     NOISE_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    BUCKETS_FIELD_NUMBER: _builtins.int
+    DRAWN_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    READINGS_FIELD_NUMBER: _builtins.int
     route: _builtins.str
     variant: _builtins.str
     mirrored: _builtins.bool
@@ -177,6 +188,10 @@ class Evidence(_message.Message):
     """
     label: _builtins.str
     """The version label that the variant had."""
+    drawn: _builtins.int
+    """Calls that a random draw gave this variant, counted as they were decided, whatever became of them
+    then. Live evidence only.
+    """
     @_builtins.property
     def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Finished calls by status code name. CANCELLED is a caller's cancellation before its deadline;
@@ -201,6 +216,26 @@ class Evidence(_message.Message):
     def comparisons(self) -> Global___Comparisons:
         """What comparing found beyond the outcomes. Mirrored evidence only."""
 
+    @_builtins.property
+    def buckets(self) -> _containers.RepeatedCompositeFieldContainer[Global___BucketCounts]:
+        """Of the calls above those that had a sticky key, by a hash of it; the rest was drawn at random. A
+        sidecar that has no bucket to show saw no sticky call.
+        """
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Sticky keys that this sidecar met for the first time under this configuration and that the split gave
+        this variant, each as a salted hash that the split does not use. Live evidence only.
+        """
+
+    @_builtins.property
+    def outcomes(self) -> Global___OutcomeCounts:
+        """What became known of these calls. The control service's own entry: refused in a report."""
+
+    @_builtins.property
+    def readings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reading]:
+        """External metrics as they were read. The control service's own entry: refused in a report."""
+
     def __init__(
         self,
         *,
@@ -217,14 +252,168 @@ class Evidence(_message.Message):
         comparisons: Global___Comparisons | None = ...,
         noise: _builtins.bool = ...,
         label: _builtins.str = ...,
+        buckets: _abc.Iterable[Global___BucketCounts] | None = ...,
+        drawn: _builtins.int = ...,
+        keys: _abc.Iterable[_builtins.int] | None = ...,
+        outcomes: Global___OutcomeCounts | None = ...,
+        readings: _abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "latency", b"latency"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "latency", b"latency", "outcomes", b"outcomes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "comparisons", b"comparisons", "epoch", b"epoch", "fallbacks", b"fallbacks", "label", b"label", "latency", b"latency", "mirror_outcomes", b"mirror_outcomes", "mirrored", b"mirrored", "noise", b"noise", "route", b"route", "slow", b"slow", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "codes", b"codes", "comparisons", b"comparisons", "drawn", b"drawn", "epoch", b"epoch", "fallbacks", b"fallbacks", "keys", b"keys", "label", b"label", "latency", b"latency", "mirror_outcomes", b"mirror_outcomes", "mirrored", b"mirrored", "noise", b"noise", "outcomes", b"outcomes", "readings", b"readings", "route", b"route", "slow", b"slow", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
+@_typing.final
+class OutcomeCounts(_message.Message):
+    """Outcomes of one arm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RIGHT_FIELD_NUMBER: _builtins.int
+    LABELLED_FIELD_NUMBER: _builtins.int
+    SCORED_FIELD_NUMBER: _builtins.int
+    SCORE_SUM_FIELD_NUMBER: _builtins.int
+    right: _builtins.int
+    """Predictions that were right, and all of which that is known."""
+    labelled: _builtins.int
+    scored: _builtins.int
+    """Scores, and their sum."""
+    score_sum: _builtins.float
+    def __init__(
+        self,
+        *,
+        right: _builtins.int = ...,
+        labelled: _builtins.int = ...,
+        scored: _builtins.int = ...,
+        score_sum: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labelled", b"labelled", "right", b"right", "score_sum", b"score_sum", "scored", b"scored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomeCounts: _TypeAlias = OutcomeCounts  # noqa: Y015
+
+@_typing.final
+class Reading(_message.Message):
+    """One try to read an external metric."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """As the rollout names it."""
+    value: _builtins.float
+    """What was read; absent where there was no answer ..."""
+    error: _builtins.str
+    """... and then this is why."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        error: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "time", b"time", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "error", b"error", "metric", b"metric", "time", b"time", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___Reading: _TypeAlias = Reading  # noqa: Y015
+
+@_typing.final
+class BucketCounts(_message.Message):
+    """Counts of the calls of one of 64 groups of users."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CodesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class MirrorOutcomesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    FALLBACKS_FIELD_NUMBER: _builtins.int
+    SLOW_FIELD_NUMBER: _builtins.int
+    MIRROR_OUTCOMES_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.int
+    """0 to 63: a hash of the sticky key, in no relation to what the split does with that key."""
+    fallbacks: _builtins.int
+    @_builtins.property
+    def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """As in Evidence."""
+
+    @_builtins.property
+    def slow(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlowCount]:
+        """Bounds that none of them has passed are left out."""
+
+    @_builtins.property
+    def mirror_outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.int = ...,
+        codes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        fallbacks: _builtins.int = ...,
+        slow: _abc.Iterable[Global___SlowCount] | None = ...,
+        mirror_outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "codes", b"codes", "fallbacks", b"fallbacks", "mirror_outcomes", b"mirror_outcomes", "slow", b"slow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BucketCounts: _TypeAlias = BucketCounts  # noqa: Y015
 
 @_typing.final
 class Histogram(_message.Message):
@@ -272,13 +461,20 @@ Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
 class SlowCount(_message.Message):
-    """Calls slower than a bound."""
+    """Calls slower than a bound. A call is slower from the moment it has taken longer, under way or not, and
+    however it ends then; it is counted in the window of that moment, and once.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BOUND_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
     count: _builtins.int
+    beside: _builtins.int
+    """How many more calls were held against the bound than the histogram has: those that passed it and are
+    under way still or were cancelled, less those that ended now and were counted here before.
+    """
     @_builtins.property
     def bound(self) -> _duration_pb2.Duration: ...
     def __init__(
@@ -286,10 +482,11 @@ class SlowCount(_message.Message):
         *,
         bound: _duration_pb2.Duration | None = ...,
         count: _builtins.int = ...,
+        beside: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "count", b"count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "bound", b"bound", "count", b"count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,6 +608,63 @@ class ComparisonRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ComparisonRecord: _TypeAlias = ComparisonRecord  # noqa: Y015
+
+@_typing.final
+class RecordedPrediction(_message.Message):
+    """What a call's primary and its shadow predicted, kept for a label that may come. Drawn from all calls that
+    were compared, without regard to whether the two agreed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    PRIMARY_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    PRIMARY_VERSION_FIELD_NUMBER: _builtins.int
+    SHADOW_VERSION_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PRIMARY_PREDICTION_FIELD_NUMBER: _builtins.int
+    SHADOW_PREDICTION_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.str
+    """The call's ticket: its nonce, and its time in milliseconds since 1970."""
+    time_ms: _builtins.int
+    route: _builtins.str
+    primary: _builtins.str
+    """Variants, and the version labels they had."""
+    shadow: _builtins.str
+    primary_version: _builtins.str
+    shadow_version: _builtins.str
+    epoch: _builtins.int
+    """The configuration the call was decided by."""
+    version: _builtins.int
+    primary_prediction: _builtins.str
+    """Output name to value, as JSON."""
+    shadow_prediction: _builtins.str
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.str = ...,
+        time_ms: _builtins.int = ...,
+        route: _builtins.str = ...,
+        primary: _builtins.str = ...,
+        shadow: _builtins.str = ...,
+        primary_version: _builtins.str = ...,
+        shadow_version: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        version: _builtins.int = ...,
+        primary_prediction: _builtins.str = ...,
+        shadow_prediction: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "nonce", b"nonce", "primary", b"primary", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "route", b"route", "shadow", b"shadow", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordedPrediction: _TypeAlias = RecordedPrediction  # noqa: Y015
 
 @_typing.final
 class Exemplar(_message.Message):
