@@ -9,44 +9,14 @@ from dataclasses import dataclass, field
 
 from proxy.compare.answers import Comparison
 from proxy.policy.table import Table
-from proxy.stats.exemplars import Exemplars
+from proxy.stats.arms import Arm, Flight, Window, count_slow, know_bounds
 from proxy.stats.histogram import Histogram
-from proxy.stats.records import Record, Records, last
+from proxy.stats.records import Record, last
 
 MAX_METHODS = 100
 """Method names that get a series of their own; callers choose them, so there must be an end."""
 
 OTHER = "other"
-
-
-@dataclass(slots=True)
-class Arm:
-    """Counts of one (route, variant, live or mirrored) under one configuration."""
-
-    codes: Counter[str] = field(default_factory=Counter)
-    fallbacks: int = 0
-    latency: Histogram = field(default_factory=Histogram)
-    slow: Counter[float] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    matched: int = 0
-    mismatched: int = 0
-    max_absolute: float = 0.0
-    max_relative: float = 0.0
-    label: str = ""  # the variant's version
-
-
-ArmKey = tuple[str, str, bool, int, int]
-"""Route, variant, mirrored, epoch, version."""
-
-
-@dataclass(slots=True)
-class Window:
-    """Everything since the last report; `noise` holds what became of second copies of a primary."""
-
-    arms: dict[ArmKey, Arm] = field(default_factory=lambda: defaultdict(Arm))
-    noise: dict[ArmKey, Arm] = field(default_factory=lambda: defaultdict(Arm))
-    records: Records = field(default_factory=Records)
-    exemplars: Exemplars = field(default_factory=Exemplars)
 
 
 @dataclass(slots=True)
@@ -70,10 +40,43 @@ class Ledger:
         self.totals = Totals()
         self.mismatches = last(mismatches)
         self._window = Window()
+        self._flights: set[Flight] = set()
         self._methods: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Ledger {self.totals.requests.total()} requests, {len(self._window.arms)} arms>"
+
+    def depart(
+        self,
+        table: Table,
+        route: str,
+        variant: str,
+        started: float,
+        *,
+        bucket: int | None = None,
+        mirrored: bool = False,
+        noise: bool = False,
+    ) -> Flight | None:
+        """A call or copy is under way; its end is told with what this gives. None: no bound asks for it."""
+        if not table.latency_bounds:
+            return None
+        flight = Flight(table, route, variant, mirrored, noise, bucket, started)
+        self._flights.add(flight)
+        return flight
+
+    def land(self, flight: Flight | None) -> int:
+        """It is under way no more; how many bounds it was counted against."""
+        if flight is None:
+            return 0
+        self._flights.discard(flight)
+        return flight.passed
+
+    def overtake(self, now: float) -> None:
+        """Count what is under way and slow already, by the clock that `depart` was told of."""
+        for flight in tuple(self._flights):
+            flight.overtake(self._window, now)
+            if flight.has_passed_all:
+                self._flights.discard(flight)
 
     def call(
         self,
@@ -86,26 +89,31 @@ class Ledger:
         *,
         evidence: bool = True,
         trace_id: str = "",
+        bucket: int | None = None,
+        flight: Flight | None = None,
     ) -> None:
-        """A call ended. `evidence` is false for one that the variant served for another or for nobody."""
+        """A call ended. `evidence` is false for one that the variant served for another or for nobody;
+        `bucket` is its user's, None where it was drawn at random.
+        """
         totals = self.totals
         totals.requests[variant, self._method_label(method), code] += 1
         if code != "CANCELLED":
             totals.latency[variant].record(latency)
             if trace_id:
                 totals.traced[variant, _power_of(latency)] = latency, trace_id
+        passed = self.land(flight)
         if not evidence:
             return
-        arm = self._window.arms[route, variant, False, table.epoch, table.version]
-        arm.codes[code] += 1
+        arm = self._window.arm(table, route, variant, mirrored=False)
+        _count(arm, bucket, code, latency, table, passed)
         if code != "CANCELLED":
-            _record_latency(arm, latency, table)
             self._window.exemplars.offer(route, variant, False, code, latency, trace_id)  # noqa: FBT003
 
-    def fallback(self, table: Table, route: str, intended: str) -> None:
+    def fallback(self, table: Table, route: str, intended: str, bucket: int | None = None) -> None:
         """A call meant for a variant without a live address went to the fallback."""
         self.totals.fallbacks[intended] += 1
-        self._window.arms[route, intended, False, table.epoch, table.version].fallbacks += 1
+        for counts in self._window.arm(table, route, intended, mirrored=False).counts(bucket):
+            counts.fallbacks += 1
 
     def refused(self, reason: str) -> None:
         """A call that reached no model server, by the sidecar's own decision."""
@@ -115,10 +123,21 @@ class Ledger:
         """A call was chosen to be copied; exactly one `mirror` follows."""
         self.totals.mirror_seen[variant] += 1
 
-    def mirror(self, table: Table, route: str, variant: str, outcome: str, *, noise: bool = False) -> None:
+    def mirror(
+        self,
+        table: Table,
+        route: str,
+        variant: str,
+        outcome: str,
+        *,
+        noise: bool = False,
+        bucket: int | None = None,
+    ) -> None:
         """What became of a copy."""
         self.totals.mirror_outcomes[variant, outcome] += 1
-        self._mirrored(table, route, variant, noise=noise).outcomes[outcome] += 1
+        arm = self._window.arm(table, route, variant, mirrored=True, noise=noise)
+        for counts in arm.counts(bucket):
+            counts.outcomes[outcome] += 1
 
     def mirror_answer(
         self,
@@ -130,11 +149,12 @@ class Ledger:
         trace_id: str,
         *,
         noise: bool = False,
+        bucket: int | None = None,
+        flight: Flight | None = None,
     ) -> None:
         """A shadow answered, or failed to."""
-        arm = self._mirrored(table, route, variant, noise=noise)
-        arm.codes[code] += 1
-        _record_latency(arm, latency, table)
+        arm = self._window.arm(table, route, variant, mirrored=True, noise=noise)
+        _count(arm, bucket, code, latency, table, self.land(flight))
         self._window.exemplars.offer(route, variant, True, code, latency, trace_id)  # noqa: FBT003
 
     def comparison(
@@ -149,7 +169,7 @@ class Ledger:
         noise: bool = False,
     ) -> None:
         """Two answers were held together."""
-        arm = self._mirrored(table, route, variant, noise=noise)
+        arm = self._window.arm(table, route, variant, mirrored=True, noise=noise)
         arm.matched += found.matches
         arm.mismatched += not found.matches
         arm.max_absolute = max(arm.max_absolute, found.max_absolute)
@@ -168,13 +188,6 @@ class Ledger:
         taken, self._window = self._window, Window()
         return taken
 
-    def _mirrored(self, table: Table, route: str, variant: str, *, noise: bool) -> Arm:
-        arms = self._window.noise if noise else self._window.arms
-        arm = arms[route, variant, True, table.epoch, table.version]
-        if not arm.label and variant in table.variants:
-            arm.label = table.variants[variant].version
-        return arm
-
     def _method_label(self, method: str) -> str:
         if method not in self._methods:
             if len(self._methods) >= MAX_METHODS:
@@ -183,14 +196,14 @@ class Ledger:
         return method
 
 
-def _record_latency(arm: Arm, latency: float, table: Table) -> None:
-    arm.latency.record(latency)
-    if not arm.slow:
-        arm.slow.update(dict.fromkeys(table.latency_bounds, 0))  # none slower is a count, too
-    for bound in table.latency_bounds:
-        if latency <= bound:
-            break
-        arm.slow[bound] += 1
+def _count(arm: Arm, bucket: int | None, code: str, latency: float, table: Table, passed: int) -> None:
+    is_timed = code != "CANCELLED"
+    if is_timed:
+        arm.latency.record(latency)
+    know_bounds(arm, table.latency_bounds)
+    for counts in arm.counts(bucket):
+        counts.codes[code] += 1
+        count_slow(counts, latency, table.latency_bounds, passed=passed, in_histogram=is_timed)
 
 
 def _power_of(latency: float) -> int:

@@ -7,9 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from understudy.v1 import telemetry_pb2
 
 from proxy.engines.engine import Liveness
+from proxy.stats.arms import Arm, ArmKey, Counts, Window
 from proxy.stats.exemplars import Exemplar
 from proxy.stats.histogram import SCALE, Histogram
-from proxy.stats.ledger import Arm, ArmKey, Window
 from proxy.stats.records import Record
 
 
@@ -81,13 +81,20 @@ def _evidence(key: ArmKey, arm: Arm, *, noise: bool = False) -> telemetry_pb2.Ev
         codes=arm.codes,
         fallbacks=arm.fallbacks,
         latency=_histogram(arm.latency),
-        slow=[
-            telemetry_pb2.SlowCount(bound=_duration(bound), count=count)
-            for bound, count in sorted(arm.slow.items())
-        ],
+        slow=_slow(arm),
         mirror_outcomes=arm.outcomes,
         noise=noise,
         label=arm.label,
+        buckets=[
+            telemetry_pb2.BucketCounts(
+                bucket=bucket,
+                codes=counts.codes,
+                fallbacks=counts.fallbacks,
+                slow=_slow(counts),
+                mirror_outcomes=counts.outcomes,
+            )
+            for bucket, counts in sorted(arm.buckets.items())
+        ],
     )
     if mirrored:
         evidence.comparisons.CopyFrom(
@@ -99,6 +106,13 @@ def _evidence(key: ArmKey, arm: Arm, *, noise: bool = False) -> telemetry_pb2.Ev
             )
         )
     return evidence
+
+
+def _slow(counts: Counts) -> list[telemetry_pb2.SlowCount]:
+    return [
+        telemetry_pb2.SlowCount(bound=_duration(bound), count=counts.slow[bound], beside=counts.beside[bound])
+        for bound in sorted(counts.slow.keys() | counts.beside.keys())
+    ]
 
 
 def _histogram(histogram: Histogram) -> telemetry_pb2.Histogram:

@@ -75,6 +75,7 @@ class Reporter:
         self._sequence += 1
         end = time.time()
         start, self._start = self._start, end
+        self._ledger.overtake(time.perf_counter())
         return build_report(
             self._ledger.take_window(),
             self._liveness(),

@@ -17,8 +17,10 @@ from proxy.engines.grpc_aio.upstream import Upstream
 from proxy.policy.admission import CallLimits
 from proxy.policy.deadlines import shrink, wire_exact
 from proxy.policy.matching import Metadata, values
+from proxy.policy.splitting import bucket
 from proxy.policy.table import Route, Variant
 from proxy.policy.tickets import Ticket, encode
+from proxy.stats.arms import Flight
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.tracing import CallTrace, Tracing
 
@@ -52,6 +54,8 @@ class Call:
     timeout: float | None  # for the model server
     started: float
     address: Address | None  # of the upstream; None while it has none that is usable
+    bucket: int | None = None  # of the user that a sticky key names; None: drawn at random
+    flight: Flight | None = None
     is_moved: bool = False  # to another address than its first
 
     @property
@@ -114,11 +118,14 @@ class Door:
         timeout = shrink(allowed, route.timeout)
         if timeout is not None and timeout <= 0:
             raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "deadline_exceeded")
-        intended = self._pick(route, method, metadata, request)
+        key = self._key(route, method, metadata, request)
+        user = None if key is None else bucket(key)
+        # Not a secret.
+        intended = route.split.by_draw(random.random()) if key is None else route.split.by_key(key)  # noqa: S311
         variant = intended
         address = in_force.live(variant).usable_address()
         if address is None:
-            variant = self._live(in_force, route, intended, counted=not marked)
+            variant = self._live(in_force, route, intended, user, counted=not marked)
             address = in_force.live(variant).address()
         found = values(metadata, keys.REQUEST_ID_KEY)
         trace = self.tracing.begin(method, metadata)
@@ -140,6 +147,10 @@ class Door:
             timeout=None if timeout is None else wire_exact(timeout),
             started=started,
             address=address,
+            bucket=user,
+            flight=None
+            if marked or variant is not intended
+            else self.ledger.depart(in_force.table, route.name, variant.name, started, bucket=user),
         )
 
     def close(self, call: Call, code: str) -> None:
@@ -157,6 +168,8 @@ class Door:
             time.perf_counter() - call.started,
             evidence=call.variant is call.intended,
             trace_id=call.trace_id,
+            bucket=call.bucket,
+            flight=call.flight,
         )
 
     def _marks(self, metadata: Metadata, context: Context) -> tuple[int, bool]:
@@ -169,24 +182,24 @@ class Door:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "passed too many sidecars: a loop", "loop")
         return hops, "1" in values(metadata, keys.MIRROR_KEY)
 
-    def _pick(self, route: Route, method: str, metadata: Metadata, request: bytes | None) -> Variant:
-        """The variant by sticky key, else by a draw."""
+    def _key(self, route: Route, method: str, metadata: Metadata, request: bytes | None) -> bytes | None:
+        """What ties the call to a user; None where it is to be drawn at random."""
         key = route.sticky.from_metadata(metadata)
         if key is None and request is not None:
             key = route.sticky.from_payload(method, request)
             if key is None and route.sticky.is_cut_short(method, request):
                 self.ledger.totals.sticky_key_too_late += 1
-        if key is None:
-            return route.split.by_draw(random.random())  # noqa: S311  # not a secret
-        return route.split.by_key(key)
+        return key
 
-    def _live(self, in_force: InForce, route: Route, intended: Variant, *, counted: bool) -> Variant:
+    def _live(
+        self, in_force: InForce, route: Route, intended: Variant, user: int | None, *, counted: bool
+    ) -> Variant:
         """The variant itself, or the fallback where it has no live address."""
         fallback = in_force.table.fallback
         if in_force.live(intended).liveness.live is not False or intended is fallback:
             return intended
         if counted:
-            self.ledger.fallback(in_force.table, route.name, intended.name)
+            self.ledger.fallback(in_force.table, route.name, intended.name, user)
         return fallback
 
 

@@ -12,16 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import grpc
-
 from proxy.compare.answers import Answer, Comparison
 from proxy.compare.comparison import THREAD_BYTES, compare, recorded
+from proxy.engines.grpc_aio.asking import ask
 from proxy.engines.grpc_aio.call import Call
-from proxy.engines.grpc_aio.failures import ending_of, is_over
-from proxy.engines.grpc_aio.metadata import received
 from proxy.policy.admission import MirrorLimits
-from proxy.policy.protocols import is_known_unary
 from proxy.policy.table import Mirror
+from proxy.stats.arms import Flight
 from proxy.stats.ledger import Ledger
 from proxy.stats.records import Record
 from proxy.telemetry.tracing import CallTrace
@@ -46,6 +43,7 @@ class Copy:
     request: bytes
     held: int
     trace: CallTrace | None
+    flight: Flight | None = None
     ended: bool = False
     primary_latency: float = 0.0  # seconds, once it is settled
     primary: "asyncio.Future[Answer | None]" = field(
@@ -96,7 +94,7 @@ class Mirrors:
         if dropped is not None:
             noise = bool(mirror.noise_of)
             table, route = call.in_force.table, call.route.name
-            self._ledger.mirror(table, route, mirror.variant.name, dropped, noise=noise)
+            self._ledger.mirror(table, route, mirror.variant.name, dropped, noise=noise, bucket=call.bucket)
             return None
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
@@ -116,20 +114,36 @@ class Mirrors:
             self._limits.release(copy.call.route.name, copy.mirror, copy.held)
             table, route = copy.call.in_force.table, copy.call.route.name
             noise = bool(copy.mirror.noise_of)
-            self._ledger.mirror(table, route, copy.mirror.variant.name, outcome, noise=noise)
+            self._ledger.land(copy.flight)
+            self._ledger.mirror(
+                table, route, copy.mirror.variant.name, outcome, noise=noise, bucket=copy.call.bucket
+            )
             if copy.trace is not None:
                 copy.trace.annotate({"understudy.mirror.outcome": outcome})
                 copy.trace.end("OK" if outcome in ("match", "mismatch", "uncompared") else outcome)
 
     async def _ask_and_compare(self, copy: Copy) -> str:
         started = time.perf_counter()
+        table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
+        noise, bucket = bool(copy.mirror.noise_of), copy.call.bucket
+        copy.flight = self._ledger.depart(
+            table, route, variant, started, bucket=bucket, mirrored=True, noise=noise
+        )
         shadow, failure = await self._ask(copy)
         latency = time.perf_counter() - started
-        table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
         trace_id = copy.trace.context.trace_id_hex if copy.trace else ""
-        noise = bool(copy.mirror.noise_of)
         if failure not in ("unreachable", "dropped_bytes", "cancelled"):
-            self._ledger.mirror_answer(table, route, variant, shadow.code, latency, trace_id, noise=noise)
+            self._ledger.mirror_answer(
+                table,
+                route,
+                variant,
+                shadow.code,
+                latency,
+                trace_id,
+                noise=noise,
+                bucket=bucket,
+                flight=copy.flight,
+            )
         primary = await copy.primary
         if primary is None:
             return "cancelled"
@@ -188,42 +202,7 @@ class Mirrors:
         address = copy.call.in_force.mirror(copy.mirror).address()
         if address is None:
             return Answer("UNAVAILABLE"), "unreachable"
-        method, deadline = copy.call.method, copy.mirror.deadline
-        metadata = copy.call.mirrored(copy.trace)
-        messages: list[bytes] = []
-        is_unary = is_known_unary(method)
-        begin = address.unary(method) if is_unary else address.unary_stream(method)
-        try:
-            call = address.counted(begin(copy.request, timeout=deadline, metadata=metadata))
-        except grpc.aio.UsageError:  # a push took this connection away since the copy was offered
-            return Answer("CANCELLED"), "cancelled"
-        try:
-            if isinstance(call, grpc.aio.UnaryUnaryCall):
-                messages.append(await call)
-            else:
-                size = 0
-                async for message in call:
-                    size += len(message)
-                    if size > copy.mirror.max_bytes:
-                        call.cancel()
-                        return Answer("RESOURCE_EXHAUSTED"), "dropped_bytes"
-                    messages.append(message)
-        except grpc.aio.AioRpcError as error:
-            return _failure(error, over=is_over(call))
-        return Answer("OK", tuple(messages)), ""
-
-
-def _failure(error: grpc.aio.AioRpcError, *, over: bool) -> tuple[Answer, str]:
-    """A status, and the outcome it stands for where it is not the shadow's own."""
-    ending = ending_of(error.code(), error.details(), received(error.trailing_metadata()), over=over)
-    if ending.reason == "no_live_upstream":
-        return Answer(ending.code.name), "unreachable"
-    if ending.reason == "deadline_exceeded":
-        return Answer(ending.code.name), "deadline"
-    details = ending.details.lower()
-    if ending.code is grpc.StatusCode.RESOURCE_EXHAUSTED and "received message larger than max" in details:
-        return Answer(ending.code.name), "dropped_bytes"
-    return Answer(ending.code.name), "error" if ending.reason else ""
+        return await ask(address, copy.call.method, copy.request, copy.call.mirrored(copy.trace), copy.mirror)
 
 
 def _wants(mirror: Mirror, call: Call) -> bool:

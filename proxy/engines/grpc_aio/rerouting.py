@@ -56,7 +56,7 @@ def _at_fallback(door: Door, call: Call, dead: Address) -> Address | None:
         return None
     door.limits.leave_variant(call.variant.name)
     if not call.marked:
-        door.ledger.fallback(call.in_force.table, call.route.name, call.intended.name)
+        door.ledger.fallback(call.in_force.table, call.route.name, call.intended.name, call.bucket)
     if call.trace is not None:
         call.trace.annotate({"understudy.variant": fallback.name})
     call.variant, call.upstream = fallback, upstream

@@ -39,7 +39,7 @@ def test_a_call_is_counted_in_both_books():
 
 def test_a_cancelled_call_has_a_code_but_no_latency():
     ledger = Ledger()
-    call(ledger, 9.0, "CANCELLED", trace_id="t")
+    call(ledger, 0.1, "CANCELLED", trace_id="t")
     window = ledger.take_window()
     assert window.arms[LIVE].codes == {"CANCELLED": 1}
     assert window.arms[LIVE].latency.count == 0

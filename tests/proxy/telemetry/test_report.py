@@ -53,7 +53,10 @@ def test_live_evidence_is_what_the_ledger_saw():
     assert (evidence.route, evidence.variant, evidence.mirrored) == ("r", "v1", False)
     assert (evidence.epoch, evidence.version, evidence.fallbacks) == (3, 17, 1)
     assert evidence.codes == {"OK": 2, "INTERNAL": 1, "CANCELLED": 1}
-    assert [(one.bound.ToMilliseconds(), one.count) for one in evidence.slow] == [(100, 2), (250, 1)]
+    assert [(one.bound.ToMilliseconds(), one.count, one.beside) for one in evidence.slow] == [
+        (100, 3, 1),
+        (250, 2, 1),
+    ]
     assert not evidence.HasField("comparisons")
     assert (evidence.latency.count, evidence.latency.scale, evidence.latency.offset) == (
         3,
@@ -119,3 +122,14 @@ def test_arms_of_two_configurations_are_two_rows():
         ledger.call(table, "r", "v1", "/a.B/C", "OK", 0.1)
     rows: list[Evidence] = list(a_report(ledger.take_window()).evidence)
     assert sorted(row.version for row in rows) == [17, 18]
+
+
+def test_the_calls_of_users_are_reported_by_bucket():
+    ledger = Ledger()
+    ledger.call(TABLE, "r", "v1", "/a.B/C", "OK", 0.05)
+    ledger.call(TABLE, "r", "v1", "/a.B/C", "INTERNAL", 0.2, bucket=7)
+    ledger.fallback(TABLE, "r", "v1", 7)
+    (evidence,) = a_report(ledger.take_window()).evidence
+    (users,) = evidence.buckets
+    assert (users.bucket, users.codes, users.fallbacks) == (7, {"INTERNAL": 1}, 1)
+    assert [(one.bound.ToMilliseconds(), one.count, one.beside) for one in users.slow] == [(100, 1, 0)]
