@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunderstudy/v1/outcomes.proto\x12\runderstudy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x15OutcomesReportRequest\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.understudy.v1.Outcome\"\x94\x01\n\x16OutcomesReportResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\x12\x10\n\x08rejected\x18\x03 \x01(\r\x12/\n\x08refusals\x18\x04 \x03(\x0b\x32\x1d.understudy.v1.OutcomeRefusal\x12\x11\n\tunmatched\x18\x05 \x01(\r\"D\n\x0eOutcomeRefusal\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xa5\x01\n\x07Outcome\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12\x11\n\x07\x63orrect\x18\x02 \x01(\x08H\x00\x12\x0f\n\x05score\x18\x03 \x01(\x01H\x00\x12\x0f\n\x05label\x18\x04 \x01(\tH\x00\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpredicted\x18\x06 \x01(\t\x12\x0e\n\x06output\x18\x07 \x01(\tB\x08\n\x06result\")\n\x16OutcomesSummaryRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"I\n\x17OutcomesSummaryResponse\x12.\n\x07\x66igures\x18\x01 \x03(\x0b\x32\x1d.understudy.v1.OutcomeFigures\"\xd0\x01\n\x0eOutcomeFigures\x12\r\n\x05route\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08mirrored\x18\x04 \x01(\x08\x12\r\n\x05right\x18\x05 \x01(\x04\x12\x10\n\x08labelled\x18\x06 \x01(\x04\x12\x15\n\x08\x61\x63\x63uracy\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06scored\x18\x08 \x01(\x04\x12\x17\n\nscore_mean\x18\t \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_accuracyB\r\n\x0b_score_mean2\xbb\x01\n\x08Outcomes\x12U\n\x06Report\x12$.understudy.v1.OutcomesReportRequest\x1a%.understudy.v1.OutcomesReportResponse\x12X\n\x07Summary\x12%.understudy.v1.OutcomesSummaryRequest\x1a&.understudy.v1.OutcomesSummaryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunderstudy/v1/outcomes.proto\x12\runderstudy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x15OutcomesReportRequest\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.understudy.v1.Outcome\"\x94\x01\n\x16OutcomesReportResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\x12\x10\n\x08rejected\x18\x03 \x01(\r\x12/\n\x08refusals\x18\x04 \x03(\x0b\x32\x1d.understudy.v1.OutcomeRefusal\x12\x11\n\tunmatched\x18\x05 \x01(\r\"D\n\x0eOutcomeRefusal\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xb8\x01\n\x07Outcome\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12\x11\n\x07\x63orrect\x18\x02 \x01(\x08H\x00\x12\x0f\n\x05score\x18\x03 \x01(\x01H\x00\x12\x0f\n\x05label\x18\x04 \x01(\tH\x00\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\tpredicted\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x0e\n\x06output\x18\x07 \x01(\tB\x08\n\x06resultB\x0c\n\n_predicted\")\n\x16OutcomesSummaryRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"I\n\x17OutcomesSummaryResponse\x12.\n\x07\x66igures\x18\x01 \x03(\x0b\x32\x1d.understudy.v1.OutcomeFigures\"\xd0\x01\n\x0eOutcomeFigures\x12\r\n\x05route\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x10\n\x08mirrored\x18\x04 \x01(\x08\x12\r\n\x05right\x18\x05 \x01(\x04\x12\x10\n\x08labelled\x18\x06 \x01(\x04\x12\x15\n\x08\x61\x63\x63uracy\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06scored\x18\x08 \x01(\x04\x12\x17\n\nscore_mean\x18\t \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_accuracyB\r\n\x0b_score_mean2\xbb\x01\n\x08Outcomes\x12U\n\x06Report\x12$.understudy.v1.OutcomesReportRequest\x1a%.understudy.v1.OutcomesReportResponse\x12X\n\x07Summary\x12%.understudy.v1.OutcomesSummaryRequest\x1a&.understudy.v1.OutcomesSummaryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTCOMEREFUSAL']._serialized_start=298
   _globals['_OUTCOMEREFUSAL']._serialized_end=366
   _globals['_OUTCOME']._serialized_start=369
-  _globals['_OUTCOME']._serialized_end=534
-  _globals['_OUTCOMESSUMMARYREQUEST']._serialized_start=536
-  _globals['_OUTCOMESSUMMARYREQUEST']._serialized_end=577
-  _globals['_OUTCOMESSUMMARYRESPONSE']._serialized_start=579
-  _globals['_OUTCOMESSUMMARYRESPONSE']._serialized_end=652
-  _globals['_OUTCOMEFIGURES']._serialized_start=655
-  _globals['_OUTCOMEFIGURES']._serialized_end=863
-  _globals['_OUTCOMES']._serialized_start=866
-  _globals['_OUTCOMES']._serialized_end=1053
+  _globals['_OUTCOME']._serialized_end=553
+  _globals['_OUTCOMESSUMMARYREQUEST']._serialized_start=555
+  _globals['_OUTCOMESSUMMARYREQUEST']._serialized_end=596
+  _globals['_OUTCOMESSUMMARYRESPONSE']._serialized_start=598
+  _globals['_OUTCOMESSUMMARYRESPONSE']._serialized_end=671
+  _globals['_OUTCOMEFIGURES']._serialized_start=674
+  _globals['_OUTCOMEFIGURES']._serialized_end=882
+  _globals['_OUTCOMES']._serialized_start=885
+  _globals['_OUTCOMES']._serialized_end=1072
 # @@protoc_insertion_point(module_scope)

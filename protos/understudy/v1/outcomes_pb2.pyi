@@ -152,15 +152,20 @@ class Outcome(_message.Message):
         score: _builtins.float = ...,
         label: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
-        predicted: _builtins.str = ...,
+        predicted: _builtins.str | None = ...,
         output: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["correct", b"correct", "label", b"label", "result", b"result", "score", b"score", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "correct", b"correct", "label", b"label", "predicted", b"predicted", "result", b"result", "score", b"score", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct", b"correct", "label", b"label", "output", b"output", "predicted", b"predicted", "result", b"result", "score", b"score", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "correct", b"correct", "label", b"label", "output", b"output", "predicted", b"predicted", "result", b"result", "score", b"score", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__predicted: _TypeAlias = _typing.Literal["predicted"]  # noqa: Y015
+    _WhichOneofArgType__predicted: _TypeAlias = _typing.Literal["_predicted", b"_predicted"]  # noqa: Y015
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["correct", "score", "label"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__predicted) -> _WhichOneofReturnType__predicted | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015

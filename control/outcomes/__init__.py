@@ -1,0 +1,1 @@
+"""What became known of past predictions: from a ticket and a result to counts of an arm."""
