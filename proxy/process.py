@@ -22,7 +22,7 @@ from understudy.serving.http import HttpServer
 from proxy.admin import Doors, admin_app, status_app
 from proxy.config.last_known_good import LastKnownGood, Unusable
 from proxy.config.subscription import CHANNEL_OPTIONS, Subscription
-from proxy.engines.engine import Engine
+from proxy.engines.engine import Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
 from proxy.engines.grpc_aio.metadata import TrustedPeers
 from proxy.policy.admission import CallLimits, MirrorLimits
@@ -90,6 +90,7 @@ class Sidecar:
             CallLimits(settings.in_flight, settings.in_flight_per_variant),
             MirrorLimits(settings.mirror_bytes),
             TrustedPeers(settings.trusted_peers),
+            Listening(settings.reuse_port, settings.max_connection_age),
         )
         first = self._first_table()
         if first is not None:

@@ -31,6 +31,8 @@ class Settings:
     drain_timeout: float
     drain_delay: float
     report_interval: float
+    reuse_port: bool
+    max_connection_age: float | None
     service: service_pb2.Service | None
 
 
@@ -57,6 +59,10 @@ def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str) -> Settings:
         drain_timeout=_seconds(sidecar, "drain_timeout", 30.0),
         drain_delay=_seconds(sidecar, "drain_delay", 0.0),
         report_interval=_seconds(sidecar, "report_interval", 1.0),
+        reuse_port=sidecar.reuse_port,
+        max_connection_age=(
+            seconds(sidecar.max_connection_age) if sidecar.HasField("max_connection_age") else None
+        ),
         service=sidecar.service if sidecar.HasField("service") else None,
     )
 

@@ -15,6 +15,17 @@ class Liveness:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How connections are taken. `max_connection_age` in seconds, None for no end."""
+
+    reuse_port: bool = False  # with another sidecar that listens there, too
+    max_connection_age: float | None = None
+
+
+ALONE = Listening()
+
+
 class Engine(Protocol):
     """Carries calls by the table that was applied last."""
 
@@ -39,5 +50,7 @@ class Engine(Protocol):
         ...
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on others' calls, not on this one
-        """Wait for the calls in flight, at most `timeout` seconds, then stop listening and carrying."""
+        """Leave the port to another sidecar that listens there, let the calls in flight end, at most
+        `timeout` seconds, and stop carrying.
+        """
         ...

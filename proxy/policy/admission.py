@@ -13,6 +13,7 @@ class CallLimits:
         self._limit = in_flight
         self._variant_limit = in_flight_per_variant
         self.in_flight = 0
+        self.begun = 0
         self.by_variant: dict[str, int] = defaultdict(int)
         self.on_idle: Callable[[], None] = _nothing
 
@@ -24,6 +25,7 @@ class CallLimits:
         if self.in_flight >= self._limit:
             return False
         self.in_flight += 1
+        self.begun += 1
         return True
 
     def leave(self) -> None:

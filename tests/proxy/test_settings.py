@@ -35,6 +35,8 @@ def test_a_file_that_says_nothing_has_the_defaults():
         "drain_timeout": 30.0,
         "drain_delay": 0.0,
         "report_interval": 1.0,
+        "reuse_port": False,
+        "max_connection_age": None,
         "service": None,
     }
     assert shown(settings_of(Sidecar(), "pod-a"), expected) == expected
@@ -42,7 +44,7 @@ def test_a_file_that_says_nothing_has_the_defaults():
 
 def test_what_the_file_says_stands():
     sidecar = Sidecar(
-        listen="unix:/run/data.sock",
+        listen="127.0.0.1:3",
         admin="127.0.0.1:1",
         status="127.0.0.1:2",
         engine="grpc-aio",
@@ -56,11 +58,13 @@ def test_what_the_file_says_stands():
         drain_timeout=Duration(seconds=4, nanos=500_000_000),
         drain_delay=Duration(seconds=5),
         report_interval=Duration(nanos=250_000_000),
+        reuse_port=True,
+        max_connection_age=Duration(seconds=60),
         service=SERVICE,
     )
     assert check_sidecar(sidecar) == []
     expected = {
-        "listen": "unix:/run/data.sock",
+        "listen": "127.0.0.1:3",
         "admin": "127.0.0.1:1",
         "status": "127.0.0.1:2",
         "engine": "grpc-aio",
@@ -76,6 +80,8 @@ def test_what_the_file_says_stands():
         "drain_timeout": 4.5,
         "drain_delay": 5.0,
         "report_interval": 0.25,
+        "reuse_port": True,
+        "max_connection_age": 60.0,
         "service": SERVICE,
     }
     assert shown(settings_of(sidecar, "pod-a"), expected) == expected

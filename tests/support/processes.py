@@ -57,6 +57,11 @@ class Proxy:
     listening: dict[str, str]
     errors: pathlib.Path
 
+    @property
+    def port(self) -> int:
+        """The data port."""
+        return int(self.listening["data"].rpartition(":")[2])
+
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 

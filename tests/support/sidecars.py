@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 from understudy.v1 import discovery_pb2, service_pb2
 
-from proxy.engines.engine import Engine
+from proxy.engines.engine import ALONE, Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
 from proxy.engines.grpc_aio.metadata import TrustedPeers
 from proxy.policy.admission import CallLimits, MirrorLimits
@@ -118,13 +118,14 @@ async def sidecar(
     trusted: Sequence[str] = (),
     tracing: Tracing | None = None,
     listen: str = "127.0.0.1:0",
+    listening: Listening = ALONE,
 ) -> AsyncIterator[Sidecar]:
     """A running engine of the kind named; every variant's target has been tried before it is handed out."""
     assert engine in ENGINES
     ledger, calls, mirrors = Ledger(), CallLimits(in_flight, per_variant), MirrorLimits(mirror_bytes)
     async with asyncio.TaskGroup() as tasks:
         made = GrpcAioEngine(
-            tasks, ledger, tracing or Tracing(0.0, None), calls, mirrors, TrustedPeers(trusted)
+            tasks, ledger, tracing or Tracing(0.0, None), calls, mirrors, TrustedPeers(trusted), listening
         )
         one = Sidecar(made, ledger, calls, mirrors, tasks)
         one.address = await made.start(listen)

@@ -18,6 +18,9 @@ def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violatio
     for field in ("listen", "admin", "status"):
         if getattr(sidecar, field):
             violations += check_listen(getattr(sidecar, field), join(path, field), unix=field == "listen")
+    if sidecar.reuse_port and sidecar.listen.startswith("unix:"):
+        text = f"is for ports, and listen is {sidecar.listen!r}"
+        violations.append(Violation(join(path, "reuse_port"), text))
     violations += check_choice(sidecar.engine, ENGINES, join(path, "engine"))
     violations += _check_source(sidecar, path)
     violations += _check_limits(sidecar, path)

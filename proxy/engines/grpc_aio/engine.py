@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import functools
+import logging
+import time
 from collections.abc import Mapping
 
 import grpc
 from understudy.serving.failure import CannotStart
 
-from proxy.engines.engine import Liveness
+from proxy.engines import sockets
+from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.grpc_aio import options
 from proxy.engines.grpc_aio.call import Door
 from proxy.engines.grpc_aio.in_force import InForce, build
@@ -27,7 +30,14 @@ CHANNEL_GRACE = 30.0
 """Seconds that calls on a replaced connection may still take."""
 
 MAX_HANDLERS = 1000
-STOP_GRACE = 5.0
+
+HANDSHAKES = 0.5
+"""Seconds in which connections that were begun before the port was handed over are there."""
+PATIENCE = 1.0
+QUIET = 0.1
+"""Seconds without a call after which the next is likely to be as far off."""
+
+_log = logging.getLogger(__name__)
 
 
 class GrpcAioEngine:
@@ -41,15 +51,16 @@ class GrpcAioEngine:
         calls: CallLimits,
         mirrors: MirrorLimits,
         trusted: TrustedPeers,
+        listening: Listening = ALONE,
     ) -> None:
         self._tasks = tasks
         self._calls = calls
         self._in_force: InForce | None = None
-        self._idle = asyncio.Event()
-        calls.on_idle = self._idle.set
+        self._listening = listening
+        self._port = 0  # of none, or a unix socket
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted)
         copies = Mirrors(mirrors, ledger, tasks)
-        self._server = grpc.aio.server(options=options.SERVER)
+        self._server = grpc.aio.server(options=options.server(listening))
         self._server.add_generic_rpc_handlers((_AnyMethod(Unary(door, copies), Streaming(door, copies)),))
 
     def __repr__(self) -> str:
@@ -63,7 +74,10 @@ class GrpcAioEngine:
         except RuntimeError:
             raise CannotStart(f"listen: {address} cannot be had; is it taken?") from None
         await self._server.start()
-        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+        if address.startswith("unix:"):
+            return address
+        self._port = port
+        return f"{address.rpartition(':')[0]}:{port}"
 
     def apply(self, table: Table) -> None:
         """Bring a table into force; connections that it no longer needs close after their calls."""
@@ -93,19 +107,41 @@ class GrpcAioEngine:
         return dict(self._calls.by_variant)
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on others' calls
-        """Wait for the calls in flight, then stop; see Engine.
+        """Leave; see Engine.
 
-        They are counted here and waited for before gRPC's own stop, which can cancel calls that wait to be
-        taken up (https://github.com/grpc/grpc/issues/41785).
+        gRPC's own stop tells callers to go, and cancels each call that arrives before its caller has heard
+        of it, or that waits to be taken up (https://github.com/grpc/grpc/issues/41785). So it comes last and,
+        if there is one, in a quiet moment.
         """
+        until = time.monotonic() + timeout
+        if self._listening.reuse_port and await sockets.hand_over(self._port):
+            _log.info("handed the port over", extra={"port": self._port})
+            await asyncio.sleep(min(timeout, HANDSHAKES))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while self._calls.in_flight:
-                    self._idle.clear()
-                    await self._idle.wait()
-        await self._server.stop(None if self._calls.in_flight else STOP_GRACE)
+            async with asyncio.timeout(min(timeout, self._patience())):
+                await self._quiet()
+        rest = until - time.monotonic()
+        await self._server.stop(rest if rest > 0 else None)
         for upstream in self._upstreams():
             await upstream.close()
+
+    def _patience(self) -> float:
+        """Seconds to wait for a moment without calls, before callers are told to go whatever they do."""
+        age = self._listening.max_connection_age
+        return PATIENCE if age is None else PATIENCE + age * 1.1  # gRPC spreads the age by a tenth
+
+    async def _quiet(self) -> None:
+        """Until no call is in flight and none has begun for a while, or no caller is connected any more."""
+        begun, since = -1, 0.0
+        while True:
+            now = time.monotonic()
+            if self._calls.in_flight or self._calls.begun != begun:
+                begun, since = self._calls.begun, now
+            elif self._listening.max_connection_age is None and now - since >= QUIET:
+                return
+            if not self._calls.in_flight and not sockets.connections(self._port):
+                return
+            await asyncio.sleep(QUIET / 5)
 
     def _upstreams(self) -> list[Upstream]:
         return list(self._in_force.upstreams.values()) if self._in_force else []

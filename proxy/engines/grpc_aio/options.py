@@ -1,5 +1,7 @@
 """Channel and server arguments, each with its reason."""
 
+from proxy.engines.engine import Listening
+
 MAX_METADATA = 64 * 1024
 
 # Of an argument given twice the first counts: each stands in one place only.
@@ -9,16 +11,24 @@ _COMMON = (
     ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA),
 )
 
-SERVER: tuple[tuple[str, int | str], ...] = (
+_SERVER = (
     *_COMMON,
     # The sidecar is never the smaller limit: gRPC's default would refuse messages above 4 MiB.
     ("grpc.max_receive_message_length", -1),
-    # A taken port is an error, not a second listener.
-    ("grpc.so_reuseport", 0),
     # Callers' keepalive pings are answered, however often; nobody is struck out for them.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),
 )
+
+
+def server(listening: Listening) -> tuple[tuple[str, int | str], ...]:
+    """Arguments of the server that callers connect to."""
+    # A taken port is an error, not a second listener, where nothing else is asked for.
+    arguments: list[tuple[str, int | str]] = [*_SERVER, ("grpc.so_reuseport", int(listening.reuse_port))]
+    if listening.max_connection_age is not None:
+        # GOAWAY, then the calls of the connection for as long as they take: there is no grace by default.
+        arguments.append(("grpc.max_connection_age_ms", max(1, round(listening.max_connection_age * 1000))))
+    return tuple(arguments)
 
 
 def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ...]:

@@ -72,6 +72,14 @@ def test_a_service_of_one_s_own_or_one_from_the_control_service_is_enough():
         ({"listen": "dns:///a:1"}, "listen: must be host:port or unix:/path, got 'dns:///a:1'"),
         ({"admin": "unix:/run/a.sock"}, "admin: must be host:port, got 'unix:/run/a.sock'"),
         ({"status": "unix:/run/a.sock"}, "status: must be host:port, got 'unix:/run/a.sock'"),
+        (
+            {"listen": "unix:/run/a.sock", "reuse_port": True},
+            "reuse_port: is for ports, and listen is 'unix:/run/a.sock'",
+        ),
+        (
+            {"max_connection_age": Duration()},
+            "max_connection_age: must be longer than 0s, got 0s",
+        ),
         ({"engine": "envoy"}, "engine: must be one of grpc-aio, got 'envoy'"),
         ({"workers": 0}, "workers: must be 1 with engine grpc-aio, got 0"),
         ({"workers": 2}, "workers: must be 1 with engine grpc-aio, got 2"),

@@ -1,0 +1,226 @@
+"""Calls lost while a sidecar is replaced under load: a new one starts on the same port, the old one drains.
+
+Three kinds of callers at once, all with retries off: a steady stream of short calls over connections that
+stay, calls that take 100 ms and of which 40 are always in flight, and callers that connect anew each time.
+"""
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import json
+import pathlib
+import random
+import signal
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+import grpc
+import uvloop
+
+SHORT = "/understudy.v1.PredictionService/Predict"
+LONG = "/inference.GRPCInferenceService/ModelInfer"
+LONG_TAKES = 0.1
+OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+@dataclass
+class Tally:
+    """What became of the calls of one kind of callers."""
+
+    calls: int = 0
+    lost: collections.Counter[str] = field(default_factory=collections.Counter)
+
+    async def count(self, call: grpc.aio.UnaryUnaryCall) -> None:
+        self.calls += 1
+        try:
+            await call
+        except grpc.aio.AioRpcError as error:
+            self.lost[f"{error.code().name}: {(error.details() or '')[:60]}"] += 1
+
+
+async def steady(address: str, tally: Tally, rate: float) -> None:
+    """Short calls at random moments, over eight connections."""
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(address, options=OPTIONS))
+            for _ in range(8)
+        ]
+        due = time.perf_counter()
+        while True:
+            due += random.expovariate(rate)
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            tasks.create_task(tally.count(random.choice(channels).unary_unary(SHORT)(b"x", timeout=30)))
+
+
+async def in_flight(address: str, tally: Tally, calls: int) -> None:
+    """So many long calls at any time, ten to a connection."""
+
+    async def caller(channel: grpc.aio.Channel) -> None:
+        while True:
+            await tally.count(channel.unary_unary(LONG)(b"x", timeout=30))
+
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        for _ in range(calls // 10):
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(address, options=OPTIONS))
+            for _ in range(10):
+                tasks.create_task(caller(channel))
+
+
+async def connecting(address: str, tally: Tally, rate: float) -> None:
+    """A connection for each call."""
+
+    async def once() -> None:
+        async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+            await tally.count(channel.unary_unary(SHORT)(b"x", timeout=30))
+
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            await asyncio.sleep(random.expovariate(rate))
+            tasks.create_task(once())
+
+
+async def serve_model() -> None:
+    """The model server: echoes, after a while where the call is a long one."""
+
+    async def short(request: bytes, _context: object) -> bytes:
+        return request
+
+    async def long(request: bytes, _context: object) -> bytes:
+        await asyncio.sleep(LONG_TAKES)
+        return request
+
+    class Models(grpc.GenericRpcHandler):
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            return grpc.unary_unary_rpc_method_handler(long if details.method == LONG else short)
+
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    server.add_generic_rpc_handlers((Models(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(json.dumps({"listening": {"data": f"127.0.0.1:{port}", "status": ""}}), flush=True)
+    await server.wait_for_termination()
+
+
+@dataclass
+class Process:
+    """A model server or a sidecar, once it listens."""
+
+    process: asyncio.subprocess.Process
+    data: str
+    status: str
+
+    async def until_ready(self) -> None:
+        host, _, port = self.status.rpartition(":")
+        while True:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            if b" 200 " in answer.partition(b"\r\n")[0]:
+                return
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> float:
+        """Ask it to end; the seconds that this took."""
+        started = time.perf_counter()
+        self.process.send_signal(signal.SIGTERM)
+        await self.process.wait()
+        return time.perf_counter() - started
+
+
+async def start(*arguments: str) -> Process:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    listening = json.loads(await process.stdout.readline())["listening"]
+    return Process(process, listening["data"], listening["status"])
+
+
+def sidecar_file(folder: str, target: str, port: int, options: argparse.Namespace) -> pathlib.Path:
+    document = {
+        "kind": "Sidecar",
+        "listen": f"127.0.0.1:{port}",
+        "admin": "127.0.0.1:0",
+        "status": "127.0.0.1:0",
+        "engine": options.engine,
+        "reuse_port": True,
+        "drain_timeout": f"{options.drain_timeout:g}s",
+        "service": {"name": "echo", "variants": [{"name": "v1", "target": target}]},
+    }
+    if options.max_connection_age:
+        document["max_connection_age"] = f"{options.max_connection_age:g}s"
+    file = pathlib.Path(folder) / "sidecar.yaml"
+    file.write_text(json.dumps(document))
+    return file
+
+
+async def measure(options: argparse.Namespace) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    model = await start(__file__, "--serve")
+    took = []
+    tallies = {name: Tally() for name in ("steady", "in flight", "connecting")}
+    with tempfile.TemporaryDirectory() as folder:
+        file = sidecar_file(folder, model.data, port, options)
+        command = ("-c", "from understudy.cli import main; main()", "proxy", "--config", str(file))
+        sidecar = await start(*command)
+        await sidecar.until_ready()
+        async with asyncio.TaskGroup() as tasks:
+            callers = [
+                tasks.create_task(steady(sidecar.data, tallies["steady"], options.rate)),
+                tasks.create_task(in_flight(sidecar.data, tallies["in flight"], options.in_flight)),
+                tasks.create_task(connecting(sidecar.data, tallies["connecting"], options.connections)),
+            ]
+            await asyncio.sleep(1.0)
+            for _ in range(options.restarts):
+                successor = await start(*command)
+                await successor.until_ready()
+                took.append(await sidecar.stop())
+                sidecar = successor
+                await asyncio.sleep(options.pause)
+            for caller in callers:
+                caller.cancel()
+        await sidecar.stop()
+    await model.stop()
+    print_table(tallies, took)
+
+
+def print_table(tallies: dict[str, Tally], took: list[float]) -> None:
+    print(
+        f"{len(took)} restarts, each took {statistics.median(took):.1f} s (median), {max(took):.1f} s at most"
+    )
+    print("| callers    |  calls | lost | of them |")
+    print("|------------|--------|------|---------|")
+    for name, tally in tallies.items():
+        kinds = ", ".join(f"{count} {kind}" for kind, count in tally.lost.most_common())
+        print(f"| {name:<10} | {tally.calls:6} | {tally.lost.total():4} | {kinds} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--engine", default="grpc-aio")
+    parser.add_argument("--restarts", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=200.0, help="short calls a second")
+    parser.add_argument("--in-flight", type=int, default=40, help="long calls at any time")
+    parser.add_argument("--connections", type=float, default=20.0, help="new connections a second")
+    parser.add_argument("--drain-timeout", type=float, default=10.0)
+    parser.add_argument("--max-connection-age", type=float, default=0.0, help="seconds; 0: none")
+    parser.add_argument("--pause", type=float, default=0.5, help="seconds between two restarts")
+    options = parser.parse_args()
+    uvloop.run(serve_model() if options.serve else measure(options))
+
+
+if __name__ == "__main__":
+    main()
