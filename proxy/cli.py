@@ -12,6 +12,7 @@ from understudy.loading import InvalidFile, load_document
 from understudy.serving.addresses import parse_address
 from understudy.serving.failure import CannotStart
 from understudy.serving.logs import configure_logging
+from understudy.serving.ticket_secrets import ticket_secrets
 
 
 @click.command()
@@ -40,8 +41,11 @@ def proxy(config: pathlib.Path, log_level: str, **overrides: str | None) -> None
     from proxy.process import Sidecar  # noqa: PLC0415
     from proxy.settings import settings_of  # noqa: PLC0415
 
+    secrets = ticket_secrets(document.message.ticket_secret_file, os.environ)
+    settings = settings_of(document.message, socket.gethostname(), *secrets[:1])
+
     async def run() -> None:
-        await Sidecar(settings_of(document.message, socket.gethostname())).run()
+        await Sidecar(settings).run()
 
     uvloop.run(run())
 

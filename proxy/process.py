@@ -51,7 +51,7 @@ class Sidecar:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ledger = Ledger(settings.mismatches)
+        self._ledger = Ledger(settings.mismatches, settings.ticket_secret)
         self._stopping = asyncio.Event()
         self._applied_at = time.monotonic()
         self._state = (
@@ -91,6 +91,7 @@ class Sidecar:
             MirrorLimits(settings.mirror_bytes),
             TrustedPeers(settings.trusted_peers),
             Listening(settings.reuse_port, settings.max_connection_age),
+            settings.ticket_secret,
         )
         first = self._first_table()
         if first is not None:

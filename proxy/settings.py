@@ -1,7 +1,7 @@
 """A sidecar's file with its defaults filled in: frozen, made once at the edge."""
 
 import pathlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.duration_pb2 import Duration
 from understudy.checks.numbers import seconds
@@ -34,10 +34,11 @@ class Settings:
     reuse_port: bool
     max_connection_age: float | None
     service: service_pb2.Service | None
+    ticket_secret: bytes = field(default=b"", repr=False)
 
 
-def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str) -> Settings:
-    """The settings that a checked file means on this host."""
+def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str, ticket_secret: bytes = b"") -> Settings:
+    """The settings that a checked file means on this host; tickets are signed where there is a secret."""
     limits = sidecar.limits
     return Settings(
         listen=sidecar.listen or "0.0.0.0:7070",
@@ -64,6 +65,7 @@ def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str) -> Settings:
             seconds(sidecar.max_connection_age) if sidecar.HasField("max_connection_age") else None
         ),
         service=sidecar.service if sidecar.HasField("service") else None,
+        ticket_secret=ticket_secret,
     )
 
 

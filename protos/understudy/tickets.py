@@ -1,9 +1,10 @@
 """The ticket a caller gets with an answer: what a later outcome is joined by.
 
-Opaque to callers: base64url over format, service, route, variant, its version label, the snapshot that decided
-the call, time and nonce. Where a secret is configured, a dot and the first 16 bytes of an HMAC-SHA256 over that
-text follow, so that nobody can report outcomes of calls that there never were. Sidecars write tickets, the
-control service reads them; several secrets at once let one take over from another.
+Opaque to callers: base64url over format, service, route, variant, its version label, the snapshot that
+decided the call, the user's bucket (one of 64), time and nonce. Where a secret is configured, a dot and the
+first 16 bytes of an HMAC-SHA256 over that text follow, so that nobody can report outcomes of calls that there
+never were. Sidecars write tickets, the control service reads them; several secrets at once let one take over
+from another.
 """
 
 import base64
@@ -18,6 +19,7 @@ _SEPARATOR = "\n"
 _DOT = "."
 _SIGNATURE_BYTES = 16
 _LIMIT = 2**63
+BUCKETS = 64
 LONGEST = 4096
 """Characters of a ticket; no sidecar writes a longer one unless a version label is."""
 
@@ -34,6 +36,7 @@ class Ticket:
     version: int
     time_ms: int
     nonce: str
+    bucket: int | None = None  # of the user that a sticky key names; None: drawn at random
 
 
 def encode(ticket: Ticket, secret: bytes = b"") -> str:
@@ -46,6 +49,7 @@ def encode(ticket: Ticket, secret: bytes = b"") -> str:
         ticket.label,
         str(ticket.epoch),
         str(ticket.version),
+        "" if ticket.bucket is None else str(ticket.bucket),
         str(ticket.time_ms),
         ticket.nonce,
     )
@@ -60,13 +64,23 @@ def decode(text: str) -> Ticket | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
-        form, service, route, variant, label, *numbers, nonce = raw.split(_SEPARATOR)
-        epoch, version, time_ms = map(int, numbers)
-        ticket = Ticket(service, route, variant, label, epoch, version, time_ms, nonce)
+        form, service, route, variant, label, epoch, version, bucket, time_ms, nonce = raw.split(_SEPARATOR)
+        ticket = Ticket(
+            service,
+            route,
+            variant,
+            label,
+            int(epoch),
+            int(version),
+            int(time_ms),
+            nonce,
+            int(bucket) if bucket else None,
+        )
     except (ValueError, binascii.Error):
         return None
-    is_ours = form == _FORMAT and all(0 <= number < _LIMIT for number in (epoch, version, time_ms))
-    return ticket if is_ours and encode(ticket) == payload else None
+    is_sound = all(0 <= number < _LIMIT for number in (ticket.epoch, ticket.version, ticket.time_ms))
+    is_sound = is_sound and (ticket.bucket is None or 0 <= ticket.bucket < BUCKETS)
+    return ticket if form == _FORMAT and is_sound and encode(ticket) == payload else None
 
 
 def is_signed(text: str) -> bool:

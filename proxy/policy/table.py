@@ -112,6 +112,7 @@ class Table:
     reads_models: bool  # some route asks for a model's name
     latency_bounds: tuple[float, ...]  # seconds, rising
     snapshot: discovery_pb2.Snapshot
+    rollout: str  # that made it, or empty
 
     @property
     def at(self) -> tuple[int, int]:
@@ -163,6 +164,7 @@ def compile_snapshot(snapshot: discovery_pb2.Snapshot) -> Table:
         reads_models=any(route.match.models for route in service.routes),
         latency_bounds=tuple(sorted({seconds(bound) for bound in snapshot.latency_bounds})),
         snapshot=snapshot,
+        rollout=snapshot.rollout,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from proxy.policy.table import Table
 from proxy.stats.exemplars import Exemplars
 from proxy.stats.histogram import Histogram
-from proxy.stats.records import Records
+from proxy.stats.records import Prediction, Records
 
 
 @dataclass(slots=True)
@@ -39,6 +39,8 @@ class Arm(Counts):
     max_absolute: float = 0.0
     max_relative: float = 0.0
     label: str = ""  # the variant's version
+    drawn: int = 0  # calls that a random draw gave to this variant
+    keys: list[int] = field(default_factory=list)  # hashes of the sticky keys that it was given first
 
     def counts(self, bucket: int | None) -> tuple[Counts, ...]:
         """Where a call of this bucket is counted."""
@@ -57,6 +59,7 @@ class Window:
     noise: dict[ArmKey, Arm] = field(default_factory=lambda: defaultdict(Arm))
     records: Records = field(default_factory=Records)
     exemplars: Exemplars = field(default_factory=Exemplars)
+    predictions: list[Prediction] = field(default_factory=list)
 
     def arm(self, table: Table, route: str, variant: str, *, mirrored: bool, noise: bool = False) -> Arm:
         """The arm of calls that this table decided."""

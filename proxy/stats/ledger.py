@@ -8,10 +8,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from proxy.compare.answers import Comparison
-from proxy.policy.table import Table
+from proxy.policy.table import Route, Table
 from proxy.stats.arms import Arm, Flight, Window, count_slow, know_bounds
 from proxy.stats.histogram import Histogram
-from proxy.stats.records import Record, last
+from proxy.stats.met import Met
+from proxy.stats.records import PREDICTIONS, Prediction, Record, last
 
 MAX_METHODS = 100
 """Method names that get a series of their own; callers choose them, so there must be an end."""
@@ -36,15 +37,28 @@ class Totals:
 class Ledger:
     """Records events; synchronous, called from the event loop only."""
 
-    def __init__(self, mismatches: int = 200) -> None:
+    def __init__(self, mismatches: int = 200, secret: bytes = b"") -> None:
         self.totals = Totals()
         self.mismatches = last(mismatches)
         self._window = Window()
         self._flights: set[Flight] = set()
         self._methods: set[str] = set()
+        self._met = Met(secret)
 
     def __repr__(self) -> str:
         return f"<Ledger {self.totals.requests.total()} requests, {len(self._window.arms)} arms>"
+
+    def assign(self, table: Table, route: Route, variant: str, key: bytes | None) -> None:
+        """A call was decided: its sticky key, or where there is none a draw, gave it to this variant.
+
+        Of interest only while a rollout is under way, and where there is something to decide.
+        """
+        if not table.rollout or len(route.split.shares) < 2:
+            return
+        if key is None:
+            self._window.arm(table, route.name, variant, mirrored=False).drawn += 1
+        elif (met := self._met.first(table, route.name, key)) is not None:
+            self._window.arm(table, route.name, variant, mirrored=False).keys.append(met)
 
     def depart(
         self,
@@ -182,6 +196,11 @@ class Ledger:
         self._window.records.offer(record)
         if record.is_mismatch:
             self.mismatches.append(record)
+
+    def predicted(self, prediction: Prediction) -> None:
+        """Keep what was predicted, for a label that may come."""
+        if len(self._window.predictions) < PREDICTIONS:
+            self._window.predictions.append(prediction)
 
     def take_window(self) -> Window:
         """Everything since this was last called."""

@@ -6,6 +6,9 @@ A record holds nothing that a caller sent, and predicted values only where the r
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+PREDICTIONS = 2000
+"""Of one window; whether one is kept has nothing to do with what it was."""
+
 PER_OUTCOME = 50
 """Records of one outcome in one window; the counts stand for all that there are."""
 
@@ -56,6 +59,23 @@ class Records:
         self.by_outcome[key] += 1
         if self.by_outcome[key] <= PER_OUTCOME:
             self.kept.append(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was predicted for one call, for a label that may come; `at` is the snapshot that decided it."""
+
+    nonce: str
+    time_ms: int
+    route: str
+    primary: str
+    shadow: str
+    primary_version: str
+    shadow_version: str
+    at: tuple[int, int]
+    primary_prediction: str
+    shadow_prediction: str
+    bucket: int | None = None
 
 
 def last(count: int) -> deque[Record]:

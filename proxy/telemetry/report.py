@@ -10,7 +10,7 @@ from proxy.engines.engine import Liveness
 from proxy.stats.arms import Arm, ArmKey, Counts, Window
 from proxy.stats.exemplars import Exemplar
 from proxy.stats.histogram import SCALE, Histogram
-from proxy.stats.records import Record
+from proxy.stats.records import Prediction, Record
 
 
 def build_report(
@@ -43,6 +43,7 @@ def build_report(
             for name, one in liveness.items()
         ],
         comparisons=[record_message(one) for one in window.records.kept],
+        predictions=[_prediction(one) for one in window.predictions],
     )
 
 
@@ -70,6 +71,24 @@ def record_message(record: Record) -> telemetry_pb2.ComparisonRecord:
     )
 
 
+def _prediction(one: Prediction) -> telemetry_pb2.RecordedPrediction:
+    epoch, version = one.at
+    return telemetry_pb2.RecordedPrediction(
+        nonce=one.nonce,
+        time_ms=one.time_ms,
+        route=one.route,
+        primary=one.primary,
+        shadow=one.shadow,
+        primary_version=one.primary_version,
+        shadow_version=one.shadow_version,
+        epoch=epoch,
+        version=version,
+        primary_prediction=one.primary_prediction,
+        shadow_prediction=one.shadow_prediction,
+        bucket=one.bucket,
+    )
+
+
 def _evidence(key: ArmKey, arm: Arm, *, noise: bool = False) -> telemetry_pb2.Evidence:
     route, variant, mirrored, epoch, version = key
     evidence = telemetry_pb2.Evidence(
@@ -85,6 +104,8 @@ def _evidence(key: ArmKey, arm: Arm, *, noise: bool = False) -> telemetry_pb2.Ev
         mirror_outcomes=arm.outcomes,
         noise=noise,
         label=arm.label,
+        drawn=arm.drawn,
+        keys=arm.keys,
         buckets=[
             telemetry_pb2.BucketCounts(
                 bucket=bucket,

@@ -31,7 +31,6 @@ def _lines(text: str, where: str) -> tuple[bytes, ...]:
     secrets = tuple(line.strip().encode() for line in text.splitlines() if line.strip())
     for number, secret in enumerate(secrets, 1):
         if len(secret) < SHORTEST:
-            raise CannotStart(
-                f"{where}: secret {number} must be at least {SHORTEST} bytes, got {len(secret)}"
-            )
+            text = f"secret {number} must be at least {SHORTEST} bytes, got {len(secret)}"
+            raise CannotStart(f"{where}: {text}")
     return secrets

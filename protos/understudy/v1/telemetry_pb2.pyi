@@ -385,6 +385,7 @@ class BucketCounts(_message.Message):
     FALLBACKS_FIELD_NUMBER: _builtins.int
     SLOW_FIELD_NUMBER: _builtins.int
     MIRROR_OUTCOMES_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
     bucket: _builtins.int
     """0 to 63: a hash of the sticky key, in no relation to what the split does with that key."""
     fallbacks: _builtins.int
@@ -398,6 +399,8 @@ class BucketCounts(_message.Message):
 
     @_builtins.property
     def mirror_outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    @_builtins.property
+    def outcomes(self) -> Global___OutcomeCounts: ...
     def __init__(
         self,
         *,
@@ -406,10 +409,11 @@ class BucketCounts(_message.Message):
         fallbacks: _builtins.int = ...,
         slow: _abc.Iterable[Global___SlowCount] | None = ...,
         mirror_outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        outcomes: Global___OutcomeCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "codes", b"codes", "fallbacks", b"fallbacks", "mirror_outcomes", b"mirror_outcomes", "slow", b"slow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "codes", b"codes", "fallbacks", b"fallbacks", "mirror_outcomes", b"mirror_outcomes", "outcomes", b"outcomes", "slow", b"slow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -628,6 +632,7 @@ class RecordedPrediction(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PRIMARY_PREDICTION_FIELD_NUMBER: _builtins.int
     SHADOW_PREDICTION_FIELD_NUMBER: _builtins.int
+    BUCKET_FIELD_NUMBER: _builtins.int
     nonce: _builtins.str
     """The call's ticket: its nonce, and its time in milliseconds since 1970."""
     time_ms: _builtins.int
@@ -643,6 +648,8 @@ class RecordedPrediction(_message.Message):
     primary_prediction: _builtins.str
     """Output name to value, as JSON."""
     shadow_prediction: _builtins.str
+    bucket: _builtins.int
+    """Of its user, as in BucketCounts; absent where it was drawn at random."""
     def __init__(
         self,
         *,
@@ -657,12 +664,15 @@ class RecordedPrediction(_message.Message):
         version: _builtins.int = ...,
         primary_prediction: _builtins.str = ...,
         shadow_prediction: _builtins.str = ...,
+        bucket: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "nonce", b"nonce", "primary", b"primary", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "route", b"route", "shadow", b"shadow", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket", "epoch", b"epoch", "nonce", b"nonce", "primary", b"primary", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "route", b"route", "shadow", b"shadow", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__bucket: _TypeAlias = _typing.Literal["bucket"]  # noqa: Y015
+    _WhichOneofArgType__bucket: _TypeAlias = _typing.Literal["_bucket", b"_bucket"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bucket) -> _WhichOneofReturnType__bucket | None: ...
 
 Global___RecordedPrediction: _TypeAlias = RecordedPrediction  # noqa: Y015
 

@@ -4,10 +4,11 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from understudy.tickets import Ticket, encode
 
 from proxy.engines.grpc_aio import metadata as keys
 from proxy.engines.grpc_aio.address import Address
@@ -19,7 +20,6 @@ from proxy.policy.deadlines import shrink, wire_exact
 from proxy.policy.matching import Metadata, values
 from proxy.policy.splitting import bucket
 from proxy.policy.table import Route, Variant
-from proxy.policy.tickets import Ticket, encode
 from proxy.stats.arms import Flight
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.tracing import CallTrace, Tracing
@@ -57,6 +57,9 @@ class Call:
     bucket: int | None = None  # of the user that a sticky key names; None: drawn at random
     flight: Flight | None = None
     is_moved: bool = False  # to another address than its first
+    time_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)  # since 1970
+    nonce: str = field(default_factory=lambda: secrets.token_hex(8))
+    ticket_secret: bytes = field(default=b"", repr=False)
 
     @property
     def trace_id(self) -> str:
@@ -83,14 +86,22 @@ class Call:
 
     def answered(self, metadata: Metadata) -> list[tuple[str, str | bytes]]:
         """Initial metadata for the caller (or trailing, where an answer is nothing but trailers)."""
-        now_ms = time.time_ns() // 1_000_000
-        name = self.in_force.table.service
-        ticket = Ticket(name, self.variant.name, self.variant.version, now_ms, secrets.token_hex(8))
+        table, variant = self.in_force.table, self.variant
+        ticket = Ticket(
+            table.service,
+            self.route.name,
+            variant.name,
+            variant.version,
+            *table.at,
+            self.time_ms,
+            self.nonce,
+            self.bucket,
+        )
         return keys.answered(
             metadata,
-            variant=self.variant.name,
+            variant=variant.name,
             request_id=self.request_id,
-            ticket=encode(ticket),
+            ticket=encode(ticket, self.ticket_secret),
             fallback_from=self.intended.name if self.variant is not self.intended else "",
         )
 
@@ -104,6 +115,7 @@ class Door:
     ledger: Ledger
     tracing: Tracing
     trusted: keys.TrustedPeers
+    ticket_secret: bytes = field(default=b"", repr=False)
 
     def open(self, method: str, context: Context, request: bytes | None) -> Call:
         """Decide a call that `limits` let in; raises Refused. `request` is its first message, if known."""
@@ -122,6 +134,8 @@ class Door:
         user = None if key is None else bucket(key)
         # Not a secret.
         intended = route.split.by_draw(random.random()) if key is None else route.split.by_key(key)  # noqa: S311
+        if not marked:
+            self.ledger.assign(in_force.table, route, intended.name, key)
         variant = intended
         address = in_force.live(variant).usable_address()
         if address is None:
@@ -148,6 +162,7 @@ class Door:
             started=started,
             address=address,
             bucket=user,
+            ticket_secret=self.ticket_secret,
             flight=None
             if marked or variant is not intended
             else self.ledger.depart(in_force.table, route.name, variant.name, started, bucket=user),

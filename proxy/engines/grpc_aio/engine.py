@@ -52,13 +52,14 @@ class GrpcAioEngine:
         mirrors: MirrorLimits,
         trusted: TrustedPeers,
         listening: Listening = ALONE,
+        ticket_secret: bytes = b"",
     ) -> None:
         self._tasks = tasks
         self._calls = calls
         self._in_force: InForce | None = None
         self._listening = listening
         self._port = 0  # of none, or a unix socket
-        door = Door(lambda: self._in_force, calls, ledger, tracing, trusted)
+        door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
         copies = Mirrors(mirrors, ledger, tasks)
         self._server = grpc.aio.server(options=options.server(listening))
         self._server.add_generic_rpc_handlers((_AnyMethod(Unary(door, copies), Streaming(door, copies)),))

@@ -20,7 +20,7 @@ from proxy.policy.admission import MirrorLimits
 from proxy.policy.table import Mirror
 from proxy.stats.arms import Flight
 from proxy.stats.ledger import Ledger
-from proxy.stats.records import Record
+from proxy.stats.records import Prediction, Record
 from proxy.telemetry.tracing import CallTrace
 
 _log = logging.getLogger(__name__)
@@ -160,9 +160,12 @@ class Mirrors:
         self._ledger.comparison(table, route, variant, found, latency, trace_id, noise=noise)
         has_failed = shadow.code not in ("OK", primary.code)  # the shadow itself: an answer, and an error
         outcome = "error" if has_failed else found.outcome
-        if not found.matches or random.random() < copy.mirror.tolerance.sample:  # noqa: S311  # not a secret
+        is_drawn = random.random() < copy.mirror.tolerance.sample  # noqa: S311  # not a secret
+        if is_drawn or not found.matches:
             predictions = await _off_the_loop(_predicted, copy, primary, shadow)
             self._record(copy, found, outcome, latency, *predictions)
+            if is_drawn and not noise and all(predictions):
+                self._ledger.predicted(_prediction(copy, *predictions))
         return outcome.partition("_")[0]
 
     def _record(
@@ -219,6 +222,23 @@ def _compare(copy: Copy, primary: Answer, shadow: Answer) -> Comparison:
 def _predicted(copy: Copy, primary: Answer, shadow: Answer) -> tuple[str, str]:
     method, tolerance = copy.call.method, copy.mirror.tolerance
     return recorded(method, primary, tolerance), recorded(method, shadow, tolerance)
+
+
+def _prediction(copy: Copy, primary: str, shadow: str) -> Prediction:
+    call = copy.call
+    return Prediction(
+        nonce=call.nonce,
+        time_ms=call.time_ms,
+        route=call.route.name,
+        primary=call.variant.name,
+        shadow=copy.mirror.variant.name,
+        primary_version=call.variant.version,
+        shadow_version=copy.mirror.variant.version,
+        at=call.in_force.table.at,
+        primary_prediction=primary,
+        shadow_prediction=shadow,
+        bucket=call.bucket,
+    )
 
 
 async def _off_the_loop(

@@ -1,9 +1,10 @@
 """What becomes of a comparison: counts, records, and the noise of a model that is asked twice."""
 
 import grpc
+from understudy.tickets import decode
 from understudy.v1 import telemetry_pb2
 
-from proxy.stats.records import Record
+from proxy.stats.records import Prediction, Record
 from tests.support.callers import caller
 from tests.support.models import Behaviour, answers, echo, fails, model
 from tests.support.predictions import ours
@@ -78,6 +79,34 @@ async def test_matches_are_sampled(engine: str) -> None:
     *_, every = await compared(engine, echo, echo, compare={"sample_percent": 100})
 
     assert (none, [one.outcome for one in every]) == ([], ["match"] * 3)
+
+
+async def test_predictions_are_kept_for_a_label_that_may_come_without_regard_to_whether_they_agree(
+    engine: str,
+) -> None:
+    drawn = {"record_values": True, "sample_percent": 100}
+    agree = await predictions(engine, "cat", "cat", drawn)
+    differ = await predictions(engine, "cat", "dog", drawn)
+    undrawn = await predictions(engine, "cat", "dog", {"record_values": True, "sample_percent": 0})
+
+    told = [(one.primary_prediction, one.shadow_prediction) for one in (*agree, *differ)]
+    assert told == [('{"label": "cat"}', '{"label": "cat"}'), ('{"label": "cat"}', '{"label": "dog"}')]
+    assert undrawn == []
+
+
+async def predictions(engine: str, primary: str, shadow: str, compare: dict[str, object]) -> list[Prediction]:
+    """What is kept of one call, which its ticket finds again."""
+    copies = {"variant": "v2", "percent": 100, "deadline": "20s", "compare": compare}
+    async with model(answers(ours(label=[primary]))) as first, model(answers(ours(label=[shadow]))) as second:
+        targets = {"v1": first.address, "v2": second.address}
+        what = service(targets, route(weights={"v1": 1}, mirrors=[copies]))
+        async with sidecar(engine, what) as one, caller(one.address) as call:
+            ticket = decode((await call.unary(OURS)).value("x-understudy-ticket"))
+            await one.until_mirrored()
+            kept = one.ledger.take_window().predictions
+    assert ticket is not None
+    assert all((each.nonce, each.time_ms) == (ticket.nonce, ticket.time_ms) for each in kept)
+    return kept
 
 
 async def test_a_second_copy_of_the_primary_measures_its_noise(engine: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import grpc
 import pytest
+from understudy.tickets import decode
 
-from proxy.policy.tickets import decode
 from tests.support.callers import caller
 from tests.support.models import Received
 from tests.support.sidecars import fronted, service, sidecar
@@ -78,7 +78,7 @@ async def test_the_answer_says_who_served_it(engine: str, method: str) -> None:
     ticket = decode(reply.value("x-understudy-ticket"))
     assert reply.variant == "v1"
     assert ticket is not None
-    assert (ticket.service, ticket.variant, ticket.version) == ("fraud", "v1", "v1.0")
+    assert (ticket.service, ticket.route, ticket.variant, ticket.label) == ("fraud", "", "v1", "v1.0")
     assert {key for key, _ in reply.initial} == {
         "x-understudy-variant",
         "x-understudy-ticket",
