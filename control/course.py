@@ -18,18 +18,9 @@ from control.delivery.fleet import Fleet, Sidecar, Snapshot
 from control.refusals import NotNow
 from control.rollout import machine
 from control.rollout.accumulation import grown
+from control.rollout.decisions import Command, Event, Refused, SetTraffic, Step
 from control.rollout.evidence import observe
-from control.rollout.model import (
-    Command,
-    Event,
-    Observation,
-    Plan,
-    Refused,
-    Settings,
-    SetTraffic,
-    State,
-    Step,
-)
+from control.rollout.model import Observation, Plan, Settings, State
 from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.rollout.traffic import promoted
 from control.rollout.verdicts import judge_all

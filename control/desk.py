@@ -14,7 +14,7 @@ from control.delivery.board import Board
 from control.delivery.fleet import Fleet
 from control.refusals import Invalid, NotNow, NotThere
 from control.rollout import slots
-from control.rollout.model import Refused
+from control.rollout.decisions import Refused
 from control.rollout.traffic import stable_of
 from control.signals import Changes
 from control.store.errors import ActiveRollout

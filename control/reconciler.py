@@ -13,7 +13,8 @@ from understudy.v1 import rollout_pb2
 
 from control.course import Course, Surroundings
 from control.refusals import AlreadyThere, Invalid, NotNow, NotThere
-from control.rollout.model import Command, Plan, State
+from control.rollout.decisions import Command
+from control.rollout.model import Plan, State
 from control.rollout.strategies import InvalidRollout, check_rollout, compile_rollout
 from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import StoredRollout

@@ -9,7 +9,7 @@ import logging
 
 from control.clock import Clock
 from control.delivery.board import Board
-from control.rollout.model import Refused
+from control.rollout.decisions import Refused
 from control.rollout.slots import retired
 from control.rollout.traffic import stable_of
 from control.signals import Changes

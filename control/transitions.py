@@ -12,8 +12,9 @@ from understudy.checks.control import EVENTS
 from understudy.v1 import control_pb2, rollouts_pb2, service_pb2
 
 from control.delivery.fleet import Snapshot
+from control.rollout.decisions import Event, Promote, Restore, SetTraffic, Step
 from control.rollout.evidence import arm_figures
-from control.rollout.model import Event, Observation, Phase, Plan, Promote, Restore, SetTraffic, Step
+from control.rollout.model import Observation, Phase, Plan
 from control.rollout.snapshots import latency_bounds
 from control.rollout.traffic import in_force
 from control.status.rollouts import criteria, stage_now

@@ -10,7 +10,8 @@ from understudy.v1 import rollouts_pb2, rollouts_pb2_grpc
 from control.api.errors import refusing
 from control.reconciler import Reconciler
 from control.refusals import NotThere
-from control.rollout.model import Command, Phase
+from control.rollout.decisions import Command
+from control.rollout.model import Phase
 from control.views import Views
 
 

@@ -2,8 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TypeVar
 
 from control.rollout.model import ArmEvidence, Observation
+
+K = TypeVar("K")
 
 
 def combine(first: ArmEvidence, second: ArmEvidence) -> ArmEvidence:
@@ -13,7 +16,12 @@ def combine(first: ArmEvidence, second: ArmEvidence) -> ArmEvidence:
         fallbacks=first.fallbacks + second.fallbacks,
         latency=first.latency.merge(second.latency),
         slow=_slow(first, second),
+        beside=_sum(first.beside, second.beside),
         outcomes=_sum(first.outcomes, second.outcomes),
+        right=first.right + second.right,
+        labelled=first.labelled + second.labelled,
+        scored=first.scored + second.scored,
+        score_sum=first.score_sum + second.score_sum,
     )
 
 
@@ -24,17 +32,18 @@ def grown(before: Observation, latest: Observation) -> Observation:
         stable=combine(before.stable, latest.stable),
         candidate=combine(before.candidate, latest.candidate),
         mirrored=combine(before.mirrored, latest.mirrored),
+        noise=combine(before.noise, latest.noise),
     )
 
 
-def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+def _sum(first: Mapping[K, int], second: Mapping[K, int]) -> dict[K, int]:
     return {key: first.get(key, 0) + second.get(key, 0) for key in (*first, *second)}
 
 
 def _slow(first: ArmEvidence, second: ArmEvidence) -> Mapping[float, int]:
     """A bound is known of the whole only where every part that saw calls counted against it."""
-    if first.latency.count == 0:
+    if first.latency.count == 0 and not first.slow:
         return second.slow
-    if second.latency.count == 0:
+    if second.latency.count == 0 and not second.slow:
         return first.slow
     return {bound: first.slow[bound] + second.slow[bound] for bound in first.slow if bound in second.slow}

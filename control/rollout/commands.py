@@ -6,19 +6,8 @@ that was not judged, and it says so in how that stage ended.
 
 from dataclasses import replace
 
-from control.rollout.model import (
-    Cause,
-    Command,
-    Ending,
-    Event,
-    Phase,
-    Plan,
-    Refused,
-    Restore,
-    StageEnd,
-    State,
-    Step,
-)
+from control.rollout.decisions import Command, Event, Refused, Restore, Step
+from control.rollout.model import Cause, Ending, Phase, Plan, StageEnd, State
 from control.rollout.transitions import finish, go_on, pause
 
 

@@ -37,6 +37,7 @@ class Draft:
     max_bake: float | None = None
     require: tuple[str, ...] = ()
     pause: bool = False
+    advance: str = ""
     may_idle: bool = False  # may pass without giving the candidate anything to do
 
     @property
@@ -98,12 +99,19 @@ def _draft(stage: rollout_pb2.Stage, path: str) -> Draft:
         percent=stage.percent,
         mirror_percent=stage.mirror_percent,
         bake=seconds(stage.bake),
-        max_bake=seconds(stage.max_bake) if stage.HasField("max_bake") else None,
+        max_bake=_max_bake(stage),
         require=tuple(stage.require),
         pause=stage.pause,
+        advance=stage.advance,
         may_idle=stage.pause,
     )
     return draft if stage.name else replace(draft, name=_default_name(draft))
+
+
+def _max_bake(
+    message: rollout_pb2.Stage | rollout_pb2.Canary | rollout_pb2.Shadow | rollout_pb2.BlueGreen,
+) -> float | None:
+    return seconds(message.max_bake) if message.HasField("max_bake") else None
 
 
 def _default_name(draft: Draft) -> str:
@@ -131,6 +139,7 @@ def _canary(message: rollout_pb2.Canary, path: str) -> tuple[list[Draft], list[V
     increment = message.increment_percent if message.HasField("increment_percent") else 10.0
     last = message.max_percent if message.HasField("max_percent") else 100.0
     violations = check_positive_duration(message, "interval", path)
+    violations += check_positive_duration(message, "max_bake", path)
     shares = {"initial_percent": initial, "increment_percent": increment, "max_percent": last}
     for field, value in shares.items():
         found = check_range(value, 0, 100, join(path, field))
@@ -149,7 +158,7 @@ def _canary(message: rollout_pb2.Canary, path: str) -> tuple[list[Draft], list[V
         return [], violations
     interval = seconds(message.interval) if message.HasField("interval") else DEFAULT_INTERVAL
     steps = [
-        Draft(path, f"canary-{share:g}", share, 0.0, interval, require=tuple(message.require))
+        Draft(path, f"canary-{share:g}", share, 0.0, interval, _max_bake(message), tuple(message.require))
         for share in _steps(initial, increment, last)
     ]
     return [*steps, _full(path)], []
@@ -168,27 +177,39 @@ def _steps(initial: float, increment: float, last: float) -> list[float]:
 def _shadow(message: rollout_pb2.Shadow, path: str) -> tuple[list[Draft], list[Violation]]:
     percent = message.mirror_percent if message.HasField("mirror_percent") else 100.0
     violations = check_positive_duration(message, "bake", path)
+    violations += check_positive_duration(message, "max_bake", path)
     if not message.HasField("bake"):
         violations.append(Violation(join(path, "bake"), "is required: how long to copy"))
     if percent == 0:
         violations.append(Violation(join(path, "mirror_percent"), "must be above 0: copies are judged"))
-    draft = Draft(path, "shadow", 0.0, percent, seconds(message.bake), require=tuple(message.require))
+    bake, longest = seconds(message.bake), _max_bake(message)
+    draft = Draft(path, "shadow", 0.0, percent, bake, longest, require=tuple(message.require))
     return [draft], violations
 
 
 def _blue_green(message: rollout_pb2.BlueGreen, path: str) -> tuple[list[Draft], list[Violation]]:
     violations = check_positive_duration(message, "bake", path)
     violations += check_positive_duration(message, "keep_old", path)
+    violations += check_positive_duration(message, "max_bake", path)
     if message.require and message.mirror_percent == 0:
         text = "is required where require is set: before the switch, copies are all that can be judged"
         violations.append(Violation(join(path, "mirror_percent"), text))
     if not message.HasField("bake"):
+        if message.HasField("max_bake"):
+            violations.append(Violation(join(path, "bake"), "is required where max_bake is set"))
         if message.mirror_percent or message.require:
             text = "is required where mirror_percent or require is set: how long the candidate warms"
             violations.append(Violation(join(path, "bake"), text))
         return [_full(path)], violations
     bake = seconds(message.bake)
     warm = Draft(
-        path, "warm", 0.0, message.mirror_percent, bake, require=tuple(message.require), may_idle=True
+        path,
+        "warm",
+        0.0,
+        message.mirror_percent,
+        bake,
+        _max_bake(message),
+        require=tuple(message.require),
+        may_idle=True,
     )
     return [warm, _full(path)], violations

@@ -28,6 +28,7 @@ class Arm(StrEnum):
     STABLE = "stable"
     CANDIDATE = "candidate"
     MIRRORED = "mirrored"
+    NOISE = "noise"  # a second copy of what served the call
 
 
 def merge(rows: Iterable[telemetry_pb2.Evidence]) -> ArmEvidence:
@@ -35,22 +36,37 @@ def merge(rows: Iterable[telemetry_pb2.Evidence]) -> ArmEvidence:
     codes: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
     slow: list[dict[float, int]] = []
+    beside: Counter[float] = Counter()
     histograms = []
-    fallbacks = 0
+    fallbacks = right = labelled = scored = 0
+    score_sum = 0.0
     for row in rows:
         codes.update(row.codes)
         outcomes.update(row.mirror_outcomes)
         fallbacks += row.fallbacks
         histograms.append(from_proto(row.latency))
-        if row.latency.count:
-            slow.append({round(seconds(each.bound), 9): each.count for each in row.slow})
+        if row.latency.count or row.slow:
+            slow.append({bound_of(each): each.count for each in row.slow})
+            beside.update({bound_of(each): each.beside for each in row.slow if each.beside})
+        right, labelled = right + row.outcomes.right, labelled + row.outcomes.labelled
+        scored, score_sum = scored + row.outcomes.scored, score_sum + row.outcomes.score_sum
     return ArmEvidence(
         codes=dict(codes),
         fallbacks=fallbacks,
         latency=merge_all(histograms),
         slow=_merge_slow(slow),
+        beside={bound: count for bound, count in beside.items() if count},
         outcomes=dict(outcomes),
+        right=right,
+        labelled=labelled,
+        scored=scored,
+        score_sum=score_sum,
     )
+
+
+def bound_of(slow: telemetry_pb2.SlowCount) -> float:
+    """In seconds, as the criteria have it."""
+    return round(seconds(slow.bound), 9)
 
 
 def _merge_slow(rows: list[dict[float, int]]) -> dict[float, int]:
@@ -86,12 +102,15 @@ def observe(
         stable=merge(arms[Arm.STABLE]),
         candidate=merge(arms[Arm.CANDIDATE]),
         mirrored=merge(arms[Arm.MIRRORED]),
+        noise=merge(arms[Arm.NOISE]),
     )
 
 
 def _arm_of(plan: Plan, row: telemetry_pb2.Evidence) -> Arm | None:
-    if row.route != plan.route or row.noise:
+    if row.route != plan.route:
         return None
+    if row.noise:
+        return Arm.NOISE
     if row.variant == plan.candidate:
         return Arm.MIRRORED if row.mirrored else Arm.CANDIDATE
     if row.variant == plan.stable and not row.mirrored:
@@ -107,6 +126,8 @@ def evidence_of(observation: Observation, arm: Arm) -> ArmEvidence:
             return observation.candidate
         case Arm.MIRRORED:
             return observation.mirrored
+        case Arm.NOISE:
+            return observation.noise
 
 
 def calls(evidence: ArmEvidence, *, mirrored: bool) -> int:
@@ -133,7 +154,7 @@ def match_rate(evidence: ArmEvidence) -> float | None:
 def arm_figures(plan: Plan, observation: Observation) -> list[rollouts_pb2.ArmFigures]:
     """What the status shows of each arm: stable, candidate, copies."""
     live = calls(observation.stable, mirrored=False) + calls(observation.candidate, mirrored=False)
-    return [_figures(plan, observation, arm, live) for arm in Arm]
+    return [_figures(plan, observation, arm, live) for arm in Arm if arm is not Arm.NOISE]
 
 
 def _figures(plan: Plan, observation: Observation, arm: Arm, live: int) -> rollouts_pb2.ArmFigures:

@@ -15,10 +15,10 @@ import math
 from dataclasses import replace
 
 from control.rollout.commands import command
+from control.rollout.decisions import Event, Step
 from control.rollout.model import (
     Cause,
     Ending,
-    Event,
     Observation,
     Outcome,
     Phase,
@@ -27,7 +27,6 @@ from control.rollout.model import (
     Stage,
     StageEnd,
     State,
-    Step,
     Verdict,
 )
 from control.rollout.transitions import enter, go_on, pause, roll_back

@@ -21,6 +21,23 @@ DEFAULT_ERROR_CODES = frozenset(
     }
 )
 DEFAULT_MIN_CALLS = 50
+ON_FAIL = ("rollback", "pause")
+ON_INCONCLUSIVE = ("hold", "pause", "rollback")
+DEFAULT_ALPHA = 0.05
+
+
+class Gate(StrEnum):
+    """How criteria are judged."""
+
+    SEQUENTIAL = "sequential"  # tests that are valid however often they look
+    THRESHOLD = "threshold"  # the measured values, looked at once, at the end of a bake
+
+
+class Advance(StrEnum):
+    """What the end of a stage's bake needs."""
+
+    UNLESS_FAILED = "unless_failed"  # no failure, and min_calls of evidence
+    PROVEN = "proven"  # every criterion passed that can still gain evidence
 
 
 class Phase(StrEnum):
@@ -58,6 +75,18 @@ class Stage:
     max_bake: float
     criteria: tuple[Criterion, ...] = ()
     pause: bool = False  # waits for an operator's promote
+    advance: Advance = Advance.UNLESS_FAILED
+    due: tuple[
+        Criterion, ...
+    ] = ()  # on copies, of any stage so far: proven at this one's end, the last to send any
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A metric of another system: what is forgiven of its readings in one stage."""
+
+    failure_limit: int = 0  # readings beyond the bound
+    silence_fails: bool = False  # no answer counts as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +103,13 @@ class Plan:
     promotes: bool = True  # ends with the candidate as stable; false for `shadow`
     on_fail: str = "rollback"  # rollback | pause
     on_inconclusive: str = "hold"  # hold | pause | rollback
-    gate: str = "threshold"  # threshold
+    gate: Gate = Gate.SEQUENTIAL
+    alpha: float = DEFAULT_ALPHA
+    warmup: float = 0.0  # seconds in which a sidecar's first calls to the candidate count for nothing
+    warmup_calls: int = 0
     min_calls: int = DEFAULT_MIN_CALLS
     error_codes: frozenset[str] = DEFAULT_ERROR_CODES
+    external: Mapping[str, External] = field(default_factory=dict)  # by name
     compare: service_pb2.Compare | None = None  # None: as the route's own mirror to the candidate says
     mirror_deadline: float | None = None  # seconds; None: as that mirror says
     keep_old: float | None = None  # seconds the old variant stays configured; None: for good
@@ -137,7 +170,12 @@ class ArmEvidence:
     fallbacks: int = 0
     latency: Histogram = field(default_factory=Histogram)
     slow: Mapping[float, int] = field(default_factory=dict)  # latency bound in seconds -> slower calls
+    beside: Mapping[float, int] = field(default_factory=dict)  # held against it beside those of `latency`
     outcomes: Mapping[str, int] = field(default_factory=dict)  # mirror outcomes
+    right: int = 0  # of `labelled` predictions
+    labelled: int = 0
+    scored: int = 0
+    score_sum: float = 0.0
 
     @property
     def matched(self) -> int:
@@ -158,6 +196,9 @@ class Observation:
     stable: ArmEvidence = field(default_factory=ArmEvidence)  # live calls to stable
     candidate: ArmEvidence = field(default_factory=ArmEvidence)  # live calls to the candidate
     mirrored: ArmEvidence = field(default_factory=ArmEvidence)  # copies to the candidate
+    noise: ArmEvidence = field(default_factory=ArmEvidence)  # copies to a twin of what served the call
+    # By external metric, as they were read in this stage; None: no answer.
+    readings: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
 
 
 class Outcome(StrEnum):
@@ -166,6 +207,23 @@ class Outcome(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Bad events out of `n` of one arm; for a reading, only how many went into it."""
+
+    arm: str
+    n: int
+    bad: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The value of a test, and the limit at which it decides."""
+
+    value: float
+    limit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +236,10 @@ class Verdict:
     bound: float | None
     n: int
     detail: str  # one line
+    method: str = ""  # how it was judged
+    counts: tuple[Count, ...] = ()  # what it was judged on
+    to_fail: Reached | None = None  # how far the test is from a failure, and ...
+    to_pass: Reached | None = None  # ... from a pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,67 +249,3 @@ class Settings:
     min_acked: float = 1.0  # share of the connected sidecars, 0 to 1; at least one sidecar always
     ack_timeout: float = 60.0  # seconds
     longest_tick: float = 60.0  # seconds between two steps that count; what is beyond was no baking
-
-
-class Command(StrEnum):
-    """What an operator may ask of a rollout."""
-
-    PROMOTE = "promote"
-    PROMOTE_FULL = "promote_full"
-    PAUSE = "pause"
-    RESUME = "resume"
-    ABORT = "abort"
-    RETRY = "retry"
-    UNDO = "undo"
-
-
-class Event(StrEnum):
-    """What a transition is called in the audit and in notifications."""
-
-    STARTED = "started"
-    STAGE = "stage"  # went on to the next stage by itself
-    PROMOTED = "promoted"  # went on because an operator said so
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    ROLLED_BACK = "rolled_back"
-    ABORTED = "aborted"
-    SUCCEEDED = "succeeded"
-    RETRIED = "retried"
-    UNDONE = "undone"
-
-
-@dataclass(frozen=True, slots=True)
-class SetTraffic:
-    """Bring the traffic of a stage into force."""
-
-    stage: int
-
-
-@dataclass(frozen=True, slots=True)
-class Promote:
-    """Make the candidate stable, with all of the traffic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """Bring the service back into force as it was before the rollout."""
-
-
-Action = SetTraffic | Promote | Restore
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What was decided. `event` is None where nothing happened but the clock, or waiting."""
-
-    state: State
-    event: Event | None = None
-    actions: tuple[Action, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()  # of the stage that was current before the step
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A command that this rollout cannot take now, and why."""
-
-    reason: str

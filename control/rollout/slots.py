@@ -7,7 +7,7 @@ that first.
 
 from understudy.v1 import service_pb2
 
-from control.rollout.model import Refused
+from control.rollout.decisions import Refused
 from control.rollout.traffic import is_open, remove_mirror, restored, stable_of
 
 

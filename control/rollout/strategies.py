@@ -12,24 +12,23 @@ from understudy.checks import Violation, join
 from understudy.checks.compare import check_compare
 from understudy.checks.control import check_notify
 from understudy.checks.names import STATUS_CODES, check_choice, check_name, check_unique
-from understudy.checks.numbers import check_positive_duration, seconds
+from understudy.checks.numbers import check_duration, check_positive_duration
 from understudy.checks.service import check_service
 from understudy.v1 import rollout_pb2, service_pb2
 
-from control.rollout.criteria import parse_criterion
-from control.rollout.drafts import DEFAULT_KEEP_OLD, HOLD, Draft, drafts_of
+from control.rollout.compiling import external_names, plan_of
+from control.rollout.drafts import Draft, drafts_of
 from control.rollout.model import (
-    DEFAULT_ERROR_CODES,
-    DEFAULT_MIN_CALLS,
+    ON_FAIL,
+    ON_INCONCLUSIVE,
+    Advance,
+    Gate,
     Plan,
-    Stage,
 )
 from control.rollout.stages import check_drafts
 from control.rollout.traffic import default_route, pool_of, promoted, route_named, stable_of, staged
 
-ON_FAIL = ("rollback", "pause")
-ON_INCONCLUSIVE = ("hold", "pause", "rollback")
-GATES = ("threshold",)
+GATES = (Gate.THRESHOLD,)
 
 
 class InvalidRollout(Exception):
@@ -45,7 +44,7 @@ def compile_rollout(rollout: rollout_pb2.Rollout, service: service_pb2.Service, 
     violations = check_rollout(rollout, service)
     if violations:
         raise InvalidRollout(violations)
-    return _plan(rollout, service, name)
+    return plan_of(rollout, service, name)
 
 
 def check_rollout(
@@ -55,7 +54,8 @@ def check_rollout(
     violations = _check_fields(rollout, path)
     drafts, found = drafts_of(rollout, path)
     violations += found
-    violations += check_drafts(drafts)
+    gate = Gate(rollout.gate) if rollout.gate in GATES else Gate.THRESHOLD
+    violations += check_drafts(drafts, gate, external_names(rollout))
     if service is not None:
         on_service = _check_service(rollout, service, path)
         if not violations and not on_service:
@@ -71,11 +71,9 @@ def _check_fields(rollout: rollout_pb2.Rollout, path: str) -> list[Violation]:
     violations += check_name(rollout.route, join(path, "route")) if rollout.route else []
     violations += check_choice(rollout.on_fail, ON_FAIL, join(path, "on_fail"))
     violations += check_choice(rollout.on_inconclusive, ON_INCONCLUSIVE, join(path, "on_inconclusive"))
-    if rollout.gate == "sequential":
-        text = "'sequential' is not supported by this version; use threshold"
-        violations.append(Violation(join(path, "gate"), text))
-    else:
-        violations += check_choice(rollout.gate, GATES, join(path, "gate"))
+    violations += check_choice(rollout.gate, GATES, join(path, "gate"))
+    violations += check_choice(rollout.advance, tuple(Advance), join(path, "advance"))
+    violations += _check_chances(rollout, path)
     if rollout.HasField("min_calls") and rollout.min_calls == 0:
         text = "must be at least 1: no data never advances a stage"
         violations.append(Violation(join(path, "min_calls"), text))
@@ -86,6 +84,20 @@ def _check_fields(rollout: rollout_pb2.Rollout, path: str) -> list[Violation]:
         violations += check_notify(notify, join(path, f"notify[{index}]"))
     violations += check_compare(rollout.compare, join(path, "compare"))
     return violations + check_positive_duration(rollout, "mirror_deadline", path)
+
+
+def _check_chances(rollout: rollout_pb2.Rollout, path: str) -> list[Violation]:
+    """What belongs to one gate only is no setting of the other."""
+    violations = check_duration(rollout, "warmup", path)
+    if rollout.HasField("alpha") and not 0 < rollout.alpha <= 0.5:
+        text = f"must be above 0 and at most 50%, got {rollout.alpha:g}"
+        violations.append(Violation(join(path, "alpha"), text))
+    if rollout.gate == Gate.THRESHOLD:
+        for field in ("alpha", "advance"):
+            if field in {each.name for each, _ in rollout.ListFields()}:
+                text = "says something to `gate: sequential` only: leave one of the two out"
+                violations.append(Violation(join(path, field), text))
+    return violations
 
 
 def _check_error_code(code: str, path: str) -> list[Violation]:
@@ -134,7 +146,7 @@ def _check_traffic(
     rollout: rollout_pb2.Rollout, service: service_pb2.Service, drafts: Sequence[Draft], path: str
 ) -> list[Violation]:
     """Each stage's traffic keeps the rules of a service, as far as the stored one does."""
-    plan = _plan(rollout, service, rollout.name)
+    plan = plan_of(rollout, service, rollout.name)
     known = set(check_service(service))
     violations = []
     for draft, stage in zip(drafts, plan.stages, strict=True):
@@ -147,47 +159,3 @@ def _check_traffic(
         text = "promoting would break the service: "
         violations += [Violation(join(path, "candidate"), f"{text}{found}") for found in broken]
     return list(dict.fromkeys(violations))
-
-
-def _plan(rollout: rollout_pb2.Rollout, service: service_pb2.Service, name: str) -> Plan:
-    """The plan of a rollout that keeps the rules."""
-    drafts, _ = drafts_of(rollout)
-    strategy = rollout.WhichOneof("strategy") or ""
-    return Plan(
-        name=name,
-        service=service.name,
-        strategy=strategy,
-        route=rollout.route or default_route(service) or "",
-        stable=stable_of(service),
-        candidate=rollout.candidate,
-        stages=tuple(_stage(draft) for draft in drafts),
-        promotes=strategy != "shadow",
-        on_fail=rollout.on_fail or ON_FAIL[0],
-        on_inconclusive=rollout.on_inconclusive or ON_INCONCLUSIVE[0],
-        gate=rollout.gate or GATES[0],
-        min_calls=rollout.min_calls if rollout.HasField("min_calls") else DEFAULT_MIN_CALLS,
-        error_codes=frozenset(rollout.error_codes) or DEFAULT_ERROR_CODES,
-        compare=rollout.compare if rollout.HasField("compare") else None,
-        mirror_deadline=seconds(rollout.mirror_deadline) if rollout.HasField("mirror_deadline") else None,
-        keep_old=_keep_old(rollout),
-    )
-
-
-def _keep_old(rollout: rollout_pb2.Rollout) -> float | None:
-    if rollout.WhichOneof("strategy") != "blue_green":
-        return None
-    message = rollout.blue_green
-    return seconds(message.keep_old) if message.HasField("keep_old") else DEFAULT_KEEP_OLD
-
-
-def _stage(draft: Draft) -> Stage:
-    return Stage(
-        name=draft.name,
-        kind=draft.kind,
-        percent=draft.percent,
-        mirror_percent=draft.mirror_percent,
-        bake=draft.bake,
-        max_bake=draft.bake * HOLD if draft.max_bake is None else draft.max_bake,
-        criteria=tuple(parse_criterion(sentence) for sentence in draft.require),
-        pause=draft.pause,
-    )

@@ -2,21 +2,8 @@
 
 from dataclasses import replace
 
-from control.rollout.model import (
-    Action,
-    Cause,
-    Ending,
-    Event,
-    Phase,
-    Plan,
-    Promote,
-    Restore,
-    SetTraffic,
-    StageEnd,
-    State,
-    Step,
-    Verdict,
-)
+from control.rollout.decisions import Action, Event, Promote, Restore, SetTraffic, Step
+from control.rollout.model import Cause, Ending, Phase, Plan, StageEnd, State, Verdict
 
 Verdicts = tuple[Verdict, ...]
 

@@ -3,7 +3,8 @@ import json
 from understudy.v1 import control_pb2
 
 from control.rollout import machine
-from control.rollout.model import Event, Observation, Phase, Settings, State
+from control.rollout.decisions import Event
+from control.rollout.model import Observation, Phase, Settings, State
 from control.store.changes import Change
 from control.store.records import StoredRollout
 from control.transitions import Standing, change_of

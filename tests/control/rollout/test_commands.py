@@ -5,22 +5,9 @@ from dataclasses import replace
 import pytest
 
 from control.rollout.commands import command
+from control.rollout.decisions import Command, Event, Promote, Refused, Restore, SetTraffic, Step
 from control.rollout.machine import stage_state
-from control.rollout.model import (
-    Cause,
-    Command,
-    Ending,
-    Event,
-    Phase,
-    Plan,
-    Promote,
-    Refused,
-    Restore,
-    SetTraffic,
-    StageEnd,
-    State,
-    Step,
-)
+from control.rollout.model import Cause, Ending, Phase, Plan, StageEnd, State
 from tests.support.rollouts import make_plan
 
 PLAN = make_plan()

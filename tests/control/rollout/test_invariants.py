@@ -7,19 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from understudy.checks.service import check_service
 
+from control.rollout.decisions import Command, Event, Refused, SetTraffic, Step
 from control.rollout.machine import command, step
-from control.rollout.model import (
-    Command,
-    Event,
-    Observation,
-    Phase,
-    Plan,
-    Refused,
-    Settings,
-    SetTraffic,
-    State,
-    Step,
-)
+from control.rollout.model import Observation, Phase, Plan, Settings, State
 from control.rollout.records import state_from_json, state_to_json
 from control.rollout.traffic import in_force
 from tests.support.rollouts import NOTHING, WELL, copies, live, make_plan, make_service, seen

@@ -5,22 +5,9 @@ from typing import Any
 
 import pytest
 
+from control.rollout.decisions import Command, Event, Promote, Refused, Restore, SetTraffic, Step
 from control.rollout.machine import command, stage_elapsed, stage_state, step
-from control.rollout.model import (
-    Cause,
-    Command,
-    Event,
-    Observation,
-    Phase,
-    Plan,
-    Promote,
-    Refused,
-    Restore,
-    Settings,
-    SetTraffic,
-    State,
-    Step,
-)
+from control.rollout.model import Cause, Observation, Phase, Plan, Settings, State
 from tests.support.rollouts import NOTHING, WELL, copies, live, make_plan, seen
 
 SETTINGS = Settings(min_acked=1.0, ack_timeout=30.0)

@@ -5,7 +5,7 @@ from typing import Any
 from understudy.checks.service import check_service
 from understudy.v1 import service_pb2
 
-from control.rollout.model import Refused
+from control.rollout.decisions import Refused
 from control.rollout.slots import deployed, retired, switched
 from tests.support.rollouts import make_service
 

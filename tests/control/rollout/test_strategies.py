@@ -151,7 +151,6 @@ def test_without_a_service_only_the_rollout_is_judged() -> None:
         ({"canary": {}, "name": "Bad Name"}, "name", "must be up to 63"),
         ({"canary": {}, "on_fail": "shrug"}, "on_fail", "must be one of rollback, pause, got 'shrug'"),
         ({"canary": {}, "on_inconclusive": "x"}, "on_inconclusive", "must be one of hold, pause, rollback"),
-        ({"canary": {}, "gate": "sequential"}, "gate", "not supported by this version; use threshold"),
         ({"canary": {}, "gate": "luck"}, "gate", "must be one of threshold, got 'luck'"),
         ({"canary": {}, "min_calls": 0}, "min_calls", "must be at least 1"),
         ({"canary": {}, "error_codes": ["OK"]}, "error_codes[0]", "must be a status code of failed calls"),
