@@ -28,16 +28,24 @@ class StartRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLLOUT_FIELD_NUMBER: _builtins.int
+    SUPERSEDE_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    supersede: _builtins.bool
+    """Aborts the service's active rollout, if there is one, once this one is known to be sound."""
+    by: _builtins.str
+    """Who asks, for the audit. Here and in every other command: whatever the client says."""
     @_builtins.property
     def rollout(self) -> _rollout_pb2.Rollout: ...
     def __init__(
         self,
         *,
         rollout: _rollout_pb2.Rollout | None = ...,
+        supersede: _builtins.bool = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "rollout", b"rollout", "supersede", b"supersede"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -48,20 +56,70 @@ class StartResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLLOUT_FIELD_NUMBER: _builtins.int
+    PROOFS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rollout(self) -> Global___RolloutStatus: ...
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProofEstimate]:
+        """What it will take to prove each criterion of a sequential rollout."""
+
     def __init__(
         self,
         *,
         rollout: Global___RolloutStatus | None = ...,
+        proofs: _abc.Iterable[Global___ProofEstimate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs", b"proofs", "rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StartResponse: _TypeAlias = StartResponse  # noqa: Y015
+
+@_typing.final
+class ProofEstimate(_message.Message):
+    """How long a criterion takes to be proven for a candidate that is no worse than stable is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUIRE_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    AT_PRESENT_RATE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    require: _builtins.str
+    """The sentence, the arm it is judged on (candidate, mirrored), and the first stage that asks it."""
+    arm: _builtins.str
+    stage: _builtins.str
+    calls: _builtins.int
+    """Calls of both arms together, about; absent where it can never be proven for an equal candidate."""
+    note: _builtins.str
+    """What the estimate supposes, or why there will be no proof."""
+    @_builtins.property
+    def at_present_rate(self) -> _duration_pb2.Duration:
+        """At the present rate of calls and at that stage's share; absent where no call was seen lately."""
+
+    def __init__(
+        self,
+        *,
+        require: _builtins.str = ...,
+        arm: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        calls: _builtins.int | None = ...,
+        at_present_rate: _duration_pb2.Duration | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_calls", b"_calls", "at_present_rate", b"at_present_rate", "calls", b"calls"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_calls", b"_calls", "arm", b"arm", "at_present_rate", b"at_present_rate", "calls", b"calls", "note", b"note", "require", b"require", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__calls: _TypeAlias = _typing.Literal["calls"]  # noqa: Y015
+    _WhichOneofArgType__calls: _TypeAlias = _typing.Literal["_calls", b"_calls"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calls) -> _WhichOneofReturnType__calls | None: ...
+
+Global___ProofEstimate: _TypeAlias = ProofEstimate  # noqa: Y015
 
 @_typing.final
 class RolloutsGetRequest(_message.Message):
@@ -187,18 +245,21 @@ class PromoteRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     FULL_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     full: _builtins.bool
     """Skips every stage that is left."""
+    by: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         full: _builtins.bool = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["full", b"full", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "full", b"full", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,15 +290,18 @@ class PauseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    by: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,15 +332,18 @@ class ResumeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    by: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,15 +374,18 @@ class AbortRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    by: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,15 +416,18 @@ class RetryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    by: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -385,15 +458,18 @@ class UndoRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    by: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -624,6 +700,10 @@ class CriterionStatus(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     BOUND_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    TO_FAIL_FIELD_NUMBER: _builtins.int
+    TO_PASS_FIELD_NUMBER: _builtins.int
     require: _builtins.str
     """The sentence."""
     verdict: _builtins.str
@@ -635,6 +715,20 @@ class CriterionStatus(_message.Message):
     bound: _builtins.float
     detail: _builtins.str
     """What it was judged on, in one line."""
+    method: _builtins.str
+    """How: `threshold`, or the test's name."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountedArm]:
+        """The calls it was judged on, by arm. A sequential test counts from the rollout's start on."""
+
+    @_builtins.property
+    def to_fail(self) -> Global___TestValue:
+        """The test's value and the limit at which it says `fail`; then the same for `pass`. Absent where there is
+        no test.
+        """
+
+    @_builtins.property
+    def to_pass(self) -> Global___TestValue: ...
     def __init__(
         self,
         *,
@@ -643,10 +737,14 @@ class CriterionStatus(_message.Message):
         value: _builtins.float | None = ...,
         bound: _builtins.float | None = ...,
         detail: _builtins.str = ...,
+        method: _builtins.str = ...,
+        counts: _abc.Iterable[Global___CountedArm] | None = ...,
+        to_fail: Global___TestValue | None = ...,
+        to_pass: Global___TestValue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bound", b"_bound", "_value", b"_value", "bound", b"bound", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bound", b"_bound", "_value", b"_value", "bound", b"bound", "to_fail", b"to_fail", "to_pass", b"to_pass", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bound", b"_bound", "_value", b"_value", "bound", b"bound", "detail", b"detail", "require", b"require", "value", b"value", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bound", b"_bound", "_value", b"_value", "bound", b"bound", "counts", b"counts", "detail", b"detail", "method", b"method", "require", b"require", "to_fail", b"to_fail", "to_pass", b"to_pass", "value", b"value", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bound: _TypeAlias = _typing.Literal["bound"]  # noqa: Y015
     _WhichOneofArgType__bound: _TypeAlias = _typing.Literal["_bound", b"_bound"]  # noqa: Y015
@@ -658,6 +756,61 @@ class CriterionStatus(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
 Global___CriterionStatus: _TypeAlias = CriterionStatus  # noqa: Y015
+
+@_typing.final
+class CountedArm(_message.Message):
+    """Bad events out of the calls of one arm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARM_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    BAD_FIELD_NUMBER: _builtins.int
+    arm: _builtins.str
+    """stable, candidate, mirrored or noise; or an external metric's name."""
+    n: _builtins.int
+    bad: _builtins.int
+    """Absent where the metric is no share of the calls."""
+    def __init__(
+        self,
+        *,
+        arm: _builtins.str = ...,
+        n: _builtins.int = ...,
+        bad: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad", b"_bad", "bad", b"bad"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad", b"_bad", "arm", b"arm", "bad", b"bad", "n", b"n"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bad: _TypeAlias = _typing.Literal["bad"]  # noqa: Y015
+    _WhichOneofArgType__bad: _TypeAlias = _typing.Literal["_bad", b"_bad"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bad) -> _WhichOneofReturnType__bad | None: ...
+
+Global___CountedArm: _TypeAlias = CountedArm  # noqa: Y015
+
+@_typing.final
+class TestValue(_message.Message):
+    """Where a test stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    limit: _builtins.float
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        limit: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestValue: _TypeAlias = TestValue  # noqa: Y015
 
 @_typing.final
 class ArmFigures(_message.Message):
@@ -728,6 +881,11 @@ class Transition(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FROM_FIELD_NUMBER: _builtins.int
+    EVIDENCE_UNTIL_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3 … within the rollout."""
     actor: _builtins.str
@@ -742,6 +900,9 @@ class Transition(_message.Message):
     epoch: _builtins.int
     """The snapshot it pushed, or the one in force."""
     version: _builtins.int
+    by: _builtins.str
+    """Who asked, where that was no `controller`: as the client said it."""
+    arrival: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -750,6 +911,16 @@ class Transition(_message.Message):
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArmFigures]: ...
+    @_builtins.property
+    def evidence_from(self) -> _timestamp_pb2.Timestamp:
+        """The stage's evidence: its windows by the sidecars' clocks, and the newest row's arrival number."""
+
+    @_builtins.property
+    def evidence_until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def unconfirmed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sidecars that had not confirmed the snapshot in force."""
+
     def __init__(
         self,
         *,
@@ -766,10 +937,15 @@ class Transition(_message.Message):
         version: _builtins.int = ...,
         criteria: _abc.Iterable[Global___CriterionStatus] | None = ...,
         arms: _abc.Iterable[Global___ArmFigures] | None = ...,
+        by: _builtins.str = ...,
+        evidence_from: _timestamp_pb2.Timestamp | None = ...,
+        evidence_until: _timestamp_pb2.Timestamp | None = ...,
+        arrival: _builtins.int = ...,
+        unconfirmed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_from", b"evidence_from", "evidence_until", b"evidence_until", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "arms", b"arms", "criteria", b"criteria", "epoch", b"epoch", "event", b"event", "from_phase", b"from_phase", "from_stage", b"from_stage", "reason", b"reason", "sequence", b"sequence", "time", b"time", "to_phase", b"to_phase", "to_stage", b"to_stage", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "arms", b"arms", "arrival", b"arrival", "by", b"by", "criteria", b"criteria", "epoch", b"epoch", "event", b"event", "evidence_from", b"evidence_from", "evidence_until", b"evidence_until", "from_phase", b"from_phase", "from_stage", b"from_stage", "reason", b"reason", "sequence", b"sequence", "time", b"time", "to_phase", b"to_phase", "to_stage", b"to_stage", "unconfirmed", b"unconfirmed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
