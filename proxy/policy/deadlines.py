@@ -7,6 +7,8 @@ up: 12.345 s leaves as 12.4 s.
 import math
 
 MILLISECOND = 0.001
+EXACT = 1000.0
+"""Seconds up to which gRPC's steps are those of `wire_exact`."""
 CLOCK_SLACK = 0.005
 """Seconds that a caller's cancellation at its deadline may be early, by its clock and the way here."""
 
@@ -21,8 +23,11 @@ def shrink(remaining: float | None, timeout: float | None) -> float | None:
 def wire_exact(timeout: float) -> float:
     """The longest time of at most `timeout` seconds that gRPC's rounding up does not make longer than it.
 
-    Exact up to a thousand seconds; rounded to whole minutes and hours beyond.
+    Up to a thousand seconds the longest there is; beyond, where gRPC counts in tens and hundreds of seconds,
+    minutes and hours, whichever fits, less by the hundredth that it may add.
     """
+    if timeout > EXACT:
+        return timeout * 0.99
     step = max(10.0 ** (math.floor(math.log10(timeout)) - 2), MILLISECOND)
     exact = math.floor(timeout / step) * step - MILLISECOND
     return exact if exact > 0 else timeout

@@ -1,19 +1,19 @@
 """A call that its caller gives up is given up at the model server, and leaves nothing behind."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from tests.support.callers import Caller
-from tests.support.eventually import soon
-from tests.support.models import Behaviour, Received, hangs
-from tests.support.sidecars import fronted
+from tests.support.callers import Caller, caller
+from tests.support.eventually import eventually, soon
+from tests.support.models import Behaviour, Model, Received, echo, hangs
+from tests.support.sidecars import fronted, service, sidecar
 
 UNARY = "/inference.GRPCInferenceService/ModelInfer"
 UNKNOWN = "/any.Service/Method"
-CALLS = 100
 
 
 async def after_headers(call: Received) -> None:
@@ -58,15 +58,15 @@ async def with_an_answer(call: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "start", "behaviour", "until"),
+    ("method", "start", "behaviour", "until", "count"),
     [
-        (UNARY, unary, hangs, begun),
-        (UNKNOWN, unary, hangs, begun),
-        (UNKNOWN, one_request, hangs, begun),
-        (UNKNOWN, one_request, after_headers, with_headers),
-        (UNKNOWN, bidirectional, hangs, with_a_request),
-        (UNKNOWN, bidirectional, after_headers, with_headers),
-        (UNKNOWN, bidirectional, after_an_answer, with_an_answer),
+        (UNARY, unary, hangs, begun, 1000),
+        (UNKNOWN, unary, hangs, begun, 100),
+        (UNKNOWN, one_request, hangs, begun, 100),
+        (UNKNOWN, one_request, after_headers, with_headers, 1000),
+        (UNKNOWN, bidirectional, hangs, with_a_request, 100),
+        (UNKNOWN, bidirectional, after_headers, with_headers, 1000),
+        (UNKNOWN, bidirectional, after_an_answer, with_an_answer, 100),
     ],
 )
 async def test_every_cancellation_reaches_the_model_server(
@@ -75,19 +75,47 @@ async def test_every_cancellation_reaches_the_model_server(
     start: Callable[[Caller, str], Any],
     behaviour: Behaviour,
     until: Callable[[Any], Awaitable[None]],
+    count: int,
 ) -> None:
     async with fronted(engine, behaviour) as (server, one, call):
-        calls = [start(call, method) for _ in range(CALLS)]
+        calls = [start(call, method) for _ in range(count)]
         for pending in calls:
             await until(pending)
-        seen = [await server.next_call() for _ in range(CALLS)]
+        seen = [await server.next_call() for _ in range(count)]
         for pending in calls:
             pending.cancel()
         for received in seen:
             await soon(received.cancelled)
         await one.until_idle()
 
-    assert one.codes("v1") == {"CANCELLED": CALLS}
+    assert one.codes("v1") == {"CANCELLED": count}
+
+
+@pytest.mark.parametrize(("method", "start"), [(UNARY, unary), (UNKNOWN, one_request), (UNKNOWN, unary)])
+async def test_a_call_given_up_while_its_model_server_is_connected_to_never_arrives(
+    engine: str, method: str, start: Callable[[Caller, str], Any]
+) -> None:
+    """The connection stands as far as the kernel goes; no frame has come from the model server yet."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with sidecar(engine, None) as one, caller(one.address) as call:
+            one.apply(service({"v1": address}))
+            calls = [start(call, method) for _ in range(100)]
+            await eventually(lambda: one.calls.in_flight == 100)
+            for pending in calls:
+                pending.cancel()
+            await one.until_idle()
+            silent.close()
+            server = Model(echo)
+            await server.start(address)
+            await one.until_live("v1")
+            assert (await call.unary(method, b"later")).message == b"later"
+            await server.kill()
+
+    assert one.codes("v1") == {"CANCELLED": 100, "OK": 1}
+    assert [received.messages for received in server.calls] == [[b"later"]]
 
 
 async def test_a_stream_in_full_flow_is_given_up(engine: str) -> None:

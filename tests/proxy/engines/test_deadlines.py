@@ -4,28 +4,45 @@ import asyncio
 
 import grpc
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from tests.support.callers import caller
 from tests.support.eventually import soon
-from tests.support.models import hangs, model
+from tests.support.models import echo, hangs, model
 from tests.support.sidecars import fronted, route, service, sidecar
 
 UNARY = "/understudy.v1.PredictionService/Predict"
 STREAM = "/any.Service/Method"
 BOTH = pytest.mark.parametrize("method", [UNARY, STREAM])
-TIMES = (0.3, 0.777, 1.2345, 2.3456, 9.999, 12.345, 99.5, 123.45, 940.0)
+
+TIMES = st.lists(st.floats(0.3, 1e6) | st.floats(0.3, 20.0), min_size=15, max_size=15)
 
 
 @BOTH
-async def test_never_grow_on_the_way(engine: str, method: str) -> None:
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(deadlines=TIMES, bound=st.none() | st.floats(0.3, 100.0))
+@example(deadlines=[0.3, 0.777, 1.2345, 2.3456, 9.999, 12.345, 99.5, 123.45, 940.0], bound=None)
+async def test_never_grow_on_the_way(
+    engine: str, method: str, deadlines: list[float], bound: float | None
+) -> None:
     """gRPC rounds up to what its wire format holds: once more, and a call would outlive its caller."""
-    async with fronted(engine) as (server, _one, call):
-        for deadline in TIMES:
-            await call.unary(method, deadline=deadline)
+    bounded = {} if bound is None else {"timeout": f"{bound:.9f}s"}
+    async with (
+        fronted(engine, echo, route(weights={"v1": 1}, **bounded)) as (server, _one, call),
+        caller(server.address) as direct,
+    ):
+        for deadline in deadlines:
+            assert (await direct.unary(method, deadline=deadline)).ok
+            assert (await call.unary(method, deadline=deadline)).ok
 
-    for deadline, seen in zip(TIMES, server.calls, strict=True):
-        assert seen.time_remaining is not None
-        assert 0.9 * deadline < seen.time_remaining <= deadline
+    pairs = zip(deadlines, server.calls[::2], server.calls[1::2], strict=True)
+    for deadline, straight, carried in pairs:
+        assert straight.time_remaining is not None
+        assert carried.time_remaining is not None
+        rounded = max(deadline, straight.time_remaining)  # by the caller's own gRPC
+        most = rounded if bound is None else min(rounded, bound)
+        assert 0.97 * most - 0.2 < carried.time_remaining <= most
 
 
 @BOTH

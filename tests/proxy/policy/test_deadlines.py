@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.policy.deadlines import code_of_cancellation, shrink
+from proxy.policy.deadlines import code_of_cancellation, shrink, wire_exact
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_a_deadline_only_ever_shrinks(remaining, timeout):
 )
 def test_a_cancellation_at_or_after_the_deadline_is_the_deadline_s(remaining, code):
     assert code_of_cancellation(remaining) == code
+
+
+@given(st.floats(0.0005, 1e7))
+def test_what_is_written_is_a_little_less(timeout):
+    assert 0.97 * timeout - 0.011 <= wire_exact(timeout) <= timeout
