@@ -1,0 +1,197 @@
+"""A connection, as either side: bytes in, events and bytes out. No socket, no clock.
+
+Flow control of what is received: a stream's window opens as its bytes are passed on; the connection's at
+once, so that one stalled stream stops no other, as long as less than a connection's window lies here.
+
+Nothing raises out of `receive`: a broken rule ends its stream or, by GOAWAY, the connection.
+"""
+
+from typing import Any
+
+from proxy.http2 import budget, frames
+from proxy.http2.controls import LOST, Controls, Events
+from proxy.http2.decoder import Decoder
+from proxy.http2.errors import (
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    STREAM_CLOSED,
+    ConnectionFault,
+    StreamFault,
+)
+from proxy.http2.frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HAS_PRIORITY,
+    HEADERS,
+    PADDED,
+    PREFACE,
+)
+from proxy.http2.settings import CONNECTION_WINDOW, STREAMS
+from proxy.http2.stream import Stream
+
+__all__ = ["LOST", "Connection", "Events"]
+
+HALF_CONNECTION = CONNECTION_WINDOW // 2
+
+
+class Connection(Controls):
+    """One connection and its streams."""
+
+    def __init__(self, events: Events, dirty: list[Any], now: float, *, is_server: bool) -> None:
+        super().__init__(events, dirty, now, is_server=is_server)
+        self.decoder = Decoder()
+        self._window = CONNECTION_WINDOW
+        self._unreported = 0
+        self._rest = b""
+        self._is_greeted = not is_server  # the peer's preface came
+        self._block: tuple[int, int, list[bytes]] | None = None  # one that CONTINUATION frames go on with
+
+    def __repr__(self) -> str:
+        role = "server" if self.is_server else "client"
+        return f"<Connection as {role}, {len(self.streams)} streams, {self.failure or 'open'}>"
+
+    def receive(self, data: bytes, now: float) -> None:  # noqa: C901  # one loop: a call per frame costs
+        """Everything that one read gave."""
+        if self.failure:
+            return
+        self._now = now
+        if self._rest:
+            data = self._rest + data
+        try:
+            if not self._is_greeted:
+                data = self._greet(data)
+                if not self._is_greeted:
+                    self._rest = data
+                    return
+            found, used = frames.split(data)
+            self._rest = data[used:]
+            for kind, flags, number, payload in found:
+                try:
+                    if self._block is not None:
+                        self._continue(self._block, kind, flags, number, payload)
+                    elif kind == DATA:
+                        self._data(flags, number, payload)
+                    elif kind == HEADERS:
+                        self._headers(flags, number, payload)
+                    else:
+                        self._control(kind, flags, number, payload)
+                except StreamFault as fault:
+                    self._reset(fault)
+                if self.failure:
+                    return
+        except ConnectionFault as fault:
+            self.fail(fault.code, fault.reason)
+
+    def _greet(self, data: bytes) -> bytes:
+        if not data.startswith(PREFACE):
+            if PREFACE.startswith(data):
+                return data
+            raise ConnectionFault(PROTOCOL_ERROR, "not HTTP/2")
+        self._is_greeted = True
+        return data[len(PREFACE) :]
+
+    def _data(self, flags: int, number: int, payload: bytes) -> None:
+        size = len(payload)
+        self._window -= size
+        if self._window < 0:
+            raise ConnectionFault(FLOW_CONTROL_ERROR, "more DATA than the connection's window")
+        self._unreported += size
+        if self._unreported >= HALF_CONNECTION:
+            self._open_window()
+        stream = self.streams.get(number)
+        if stream is None or stream.peer_ended:
+            self._stray(number, stream)
+            return
+        stream.window -= size
+        if stream.window < 0:
+            raise StreamFault(number, FLOW_CONTROL_ERROR, "more DATA than the stream's window")
+        if flags & PADDED:
+            payload = frames.unpadded(payload, flags)
+            self.passed_on(stream, size - len(payload))
+        ended = flags & END_STREAM != 0
+        if payload or ended:
+            self.budget.useful += 1
+            if ended:
+                self._peer_ended(stream)
+            self._events.data_came(stream, payload, ended=ended)
+        else:
+            self.budget.spend(budget.EMPTY_DATA, self._now)
+
+    def passed_on(self, stream: Stream, size: int) -> None:
+        """See Sending; what the connection's window waits for may have left, too."""
+        super().passed_on(stream, size)
+        if self._unreported >= HALF_CONNECTION:
+            self._open_window()
+
+    def _open_window(self) -> None:
+        if self.waiting < CONNECTION_WINDOW:
+            self._window += self._unreported
+            self._write(frames.window_update(0, self._unreported))
+            self._unreported = 0
+
+    def _headers(self, flags: int, number: int, payload: bytes) -> None:
+        block = frames.block_of(payload, flags, number) if flags & (PADDED | HAS_PRIORITY) else payload
+        if flags & END_HEADERS:
+            self._block_came(flags, number, block)
+        else:
+            self._block = flags, number, [block]
+
+    def _continue(
+        self, begun: tuple[int, int, list[bytes]], kind: int, flags: int, number: int, payload: bytes
+    ) -> None:
+        first_flags, first_number, parts = begun
+        if kind != CONTINUATION or number != first_number:
+            raise ConnectionFault(PROTOCOL_ERROR, "a header block that is broken off")
+        parts.append(payload)
+        if len(parts) > budget.CONTINUATIONS + 1 or sum(map(len, parts)) > budget.BLOCK_SIZE:
+            raise ConnectionFault(ENHANCE_YOUR_CALM, "a header block without an end")
+        if flags & END_HEADERS:
+            self._block = None
+            self._block_came(first_flags, number, b"".join(parts))
+
+    def _block_came(self, flags: int, number: int, encoded: bytes) -> None:
+        block = self.decoder.decode(encoded)
+        ended = flags & END_STREAM != 0
+        stream = self.streams.get(number)
+        if stream is None:
+            if not self.is_server or number <= self.last_id or not number & 1:
+                self._stray(number, None)
+                return
+            stream = self._opened(number)
+            if stream is None:
+                return
+        elif stream.peer_ended:
+            self._stray(number, stream)
+        elif self.is_server and not ended:
+            raise StreamFault(number, PROTOCOL_ERROR, "a second header block that ends nothing")
+        self.budget.useful += 1
+        if ended:
+            self._peer_ended(stream)
+        self._events.headers_came(stream, block, ended=ended)
+
+    def _opened(self, number: int) -> Stream | None:
+        """A new stream of the peer's; None where it comes after our last GOAWAY."""
+        self.last_id = number
+        if number > self._last_taken:
+            return None
+        if len(self.streams) >= STREAMS:
+            raise StreamFault(number, REFUSED_STREAM, "too many streams at once")
+        stream = Stream(self, number, self.peer.initial_window_size)
+        self.streams[number] = stream
+        return stream
+
+    def _peer_ended(self, stream: Stream) -> None:
+        stream.peer_ended = True
+        if stream.we_ended:
+            self.streams.pop(stream.id, None)
+
+    def _stray(self, number: int, stream: Stream | None) -> None:
+        """HEADERS or DATA of a stream that is over: ignored where both sides ended it, else a fault."""
+        self._must_not_be_idle(number, "a frame")
+        if stream is not None:
+            raise StreamFault(number, STREAM_CLOSED, "more after the end")
+        self.budget.spend(budget.STRAY, self._now)
