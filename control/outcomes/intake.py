@@ -67,18 +67,26 @@ def judge(
     ticket = decode(outcome.ticket)
     if ticket is None or check_name(ticket.variant, "variant"):
         return Refused("malformed", "the ticket is not one that a sidecar writes")
-    if rules.secrets and not is_signed(outcome.ticket):
-        return Refused("unsigned", "the ticket is not signed; give the sidecars ticket_secret_file")
     if rules.secrets and not is_signed_by(outcome.ticket, rules.secrets):
-        return Refused("bad_signature", "the ticket is not signed by a secret of ours")
+        return _not_ours(outcome.ticket)
     if not is_service(ticket.service):
         return Refused("unknown_service", f"no service is called {ticket.service!r}")
+    return _mistimed(ticket, rules, now) or _result(outcome, ticket)
+
+
+def _not_ours(ticket: str) -> Refused:
+    if is_signed(ticket):
+        return Refused("bad_signature", "the ticket is not signed by a secret of ours")
+    return Refused("unsigned", "the ticket is not signed; give the sidecars ticket_secret_file")
+
+
+def _mistimed(ticket: Ticket, rules: Rules, now: float) -> Refused | None:
     age = now - ticket.time_ms / 1000
     if age > rules.horizon:
         return Refused("too_old", f"the call was {age:.0f}s ago, the horizon is {rules.horizon:.0f}s")
     if age < -AHEAD:
         return Refused("in_the_future", f"the call is {-age:.0f}s ahead of the control service's clock")
-    return _result(outcome, ticket)
+    return None
 
 
 def _result(outcome: outcomes_pb2.Outcome, ticket: Ticket) -> Known | Refused:

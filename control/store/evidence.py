@@ -11,6 +11,7 @@ from understudy.v1 import telemetry_pb2
 
 from control.store.comparisons import take_comparisons
 from control.store.database import Database, transactional
+from control.store.predictions import take_predictions
 from control.store.schema import evidence, exemplars, reports
 from control.times import to_seconds
 
@@ -24,6 +25,8 @@ class Arrived:
 
     arrival: int
     node: str
+    start: float  # of the window, by the sidecar's clock
+    end: float
     evidence: telemetry_pb2.Evidence
 
 
@@ -80,14 +83,17 @@ class EvidenceLog:
     ) -> list[Arrived]:
         """What came after arrival number `after`, of calls decided by snapshot `first` or a later one."""
         query = (
-            select(evidence.c.arrival, evidence.c.node, evidence.c.message)
+            select(evidence)
             .where(evidence.c.service == service, evidence.c.route == route, evidence.c.arrival > after)
             .where(tuple_(evidence.c.epoch, evidence.c.version) >= first)
             .order_by(evidence.c.arrival)
         )
         found = await connection.execute(query)
         parse = telemetry_pb2.Evidence.FromString
-        return [Arrived(row.arrival, row.node, parse(row.message)) for row in found]
+        return [
+            Arrived(row.arrival, row.node, row.window_start, row.window_end, parse(row.message))
+            for row in found
+        ]
 
     @transactional
     async def exemplars(
@@ -140,6 +146,7 @@ async def _take_all(connection: AsyncConnection, batch: Sequence[_Waiting]) -> l
         await connection.execute(insert(evidence), entries)
     for one in new:
         await take_comparisons(connection, one.report, one.received_at)
+        await take_predictions(connection, one.report, one.received_at)
         if one.report.exemplars:
             await _keep_exemplars(connection, one.report, one.received_at)
     return kept

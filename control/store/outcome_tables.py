@@ -36,6 +36,7 @@ predictions = Table(
     Column("shadow_label", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("bucket", Integer),  # of the user; null: drawn at random
     Column("primary_prediction", Text, nullable=False),  # JSON
     Column("shadow_prediction", Text, nullable=False),
     UniqueConstraint("time_ms", "nonce", "service", "shadow_variant"),

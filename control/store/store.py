@@ -6,6 +6,7 @@ from control.store.comparisons import ComparisonLog
 from control.store.database import Database, open_database
 from control.store.evidence import EvidenceLog
 from control.store.outbox import Outbox
+from control.store.outcomes import OutcomeLog
 from control.store.rollouts import Rollouts
 from control.store.services import Services
 
@@ -19,6 +20,7 @@ class Store:
         self.rollouts = Rollouts(database)
         self.evidence = EvidenceLog(database)
         self.comparisons = ComparisonLog(database)
+        self.outcomes = OutcomeLog(database)
         self.outbox = Outbox(database)
 
     def __repr__(self) -> str:

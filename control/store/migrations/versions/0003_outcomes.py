@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("shadow_label", sa.Text, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("bucket", sa.Integer),
         sa.Column("primary_prediction", sa.Text, nullable=False),
         sa.Column("shadow_prediction", sa.Text, nullable=False),
         sa.UniqueConstraint("time_ms", "nonce", "service", "shadow_variant"),
