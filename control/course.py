@@ -17,9 +17,8 @@ from control.delivery.board import Board
 from control.delivery.fleet import Fleet, Sidecar, Snapshot
 from control.refusals import NotNow
 from control.rollout import machine
-from control.rollout.accumulation import grown
+from control.rollout.accumulation import Row, entered, grown
 from control.rollout.decisions import Command, Event, Refused, SetTraffic, Step
-from control.rollout.evidence import observe
 from control.rollout.model import Observation, Plan, Settings, State
 from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.rollout.traffic import promoted
@@ -61,9 +60,10 @@ class Course:
         self._state = stored.state
         self._around = around
         self._turn = asyncio.Lock()
-        self._first: Snapshot | None = None
+        self._begun: Snapshot | None = None  # that carried the first stage: where evidence begins
+        self._first: Snapshot | None = None  # that carried the current one
         self._observation = Observation()
-        self._arrival = 0
+        self._arrival = stored.state.after
         self._kept_at = around.clock.monotonic()
 
     def __repr__(self) -> str:
@@ -111,7 +111,8 @@ class Course:
         """What an operator wants; NotNow where the rollout cannot take it."""
         async with self._turn:
             await self._look()
-            step = machine.command(self.plan, self._state, asked, self._around.clock.monotonic())
+            now = self._around.clock.monotonic()
+            step = machine.command(self.plan, self._state, asked, now, self._arrival)
             if isinstance(step, Refused):
                 raise NotNow(f"rollout {self.name}: {step.reason}")
             match step.event:
@@ -131,35 +132,41 @@ class Course:
             stored = await self._around.store.rollouts.find(self.name)
             if stored is not None:
                 self._stored, self._state = stored, stored.state
-                self._first, self._observation, self._arrival = None, Observation(), 0
+                self._forget(stored.state.after)
 
     async def _look(self) -> None:
         """Read what came in since the last look."""
         if self._first is None:
-            self._first = await self._first_snapshot()
-        if self._first is None:
+            await self._find_snapshots()
+        if self._first is None or self._begun is None:
             return
         rows = await self._around.store.evidence.since(
-            self.plan.service, self.plan.route, first=self._first, after=self._arrival
+            self.plan.service, self.plan.route, first=self._begun, after=self._arrival
         )
         connected = self._around.fleet.connected(self.plan.service)
         without = [one for one in connected if not one.runs(self._first, self._around.board.epoch)]
-        latest = observe(
+        self._observation = grown(
             self.plan,
-            [row.evidence for row in rows],
+            self._observation,
+            [Row(row.evidence, row.node, row.start, row.end, row.arrival) for row in rows],
             since=self._first,
             connected=len(connected),
             acked=len(connected) - len(without),
             unconfirmed=tuple(_named(sidecar) for sidecar in without),
         )
-        self._observation = grown(self._observation, latest)
         self._arrival = rows[-1].arrival if rows else self._arrival
 
-    async def _first_snapshot(self) -> Snapshot | None:
-        """The one that first carried the current stage; None before there was any."""
+    async def _find_snapshots(self) -> None:
+        """Those that first carried the rollout and its current stage; None before there was any."""
         stages = await self._around.store.rollouts.stages(self.name)
-        current = [stage for stage in stages if stage.stage == self._state.stage]
-        return (current[0].epoch, current[0].version) if current else None
+        snapshots = {stage.stage: (stage.epoch, stage.version) for stage in stages}
+        self._begun = min(snapshots.values(), default=None)
+        self._first = snapshots.get(self._state.stage)
+
+    def _forget(self, after: int = 0) -> None:
+        """Read everything again that came after this arrival."""
+        self._begun = self._first = None
+        self._observation, self._arrival = Observation(), after
 
     def _decide(self) -> Step:
         now = self._around.clock.monotonic()
@@ -184,7 +191,8 @@ class Course:
             raise NotNow(f"rollout {self.name} does not fit the service as it is now: {error}") from None
         change = self._change(step, Event.RETRIED, Command.RETRY, service)
         self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
-        self.plan, self._first, self._observation = plan, None, Observation()
+        self.plan = plan
+        self._forget()
 
     async def _undo(self, step: Step) -> None:
         """Go back, if nobody changed the service since."""
@@ -216,7 +224,11 @@ class Course:
         """It is on the disk: have it in force, and tell."""
         around = self._around
         if any(isinstance(action, SetTraffic) for action in step.actions):
-            self._first, self._observation = (around.board.epoch, advanced.service.version), Observation()
+            self._first = (around.board.epoch, advanced.service.version)
+            self._begun = self._begun or self._first
+            self._observation = entered(self._observation)
+        if step.state.after > self._state.after:
+            self._forget(step.state.after)
         self._stored, self._state = advanced.rollout, step.state
         self._kept_at = around.clock.monotonic()
         around.board.put_up([advanced.service])

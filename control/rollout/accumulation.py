@@ -1,12 +1,91 @@
-"""Adding new evidence to what was merged before, so that a long stage is not read again at every look."""
+"""Adding new evidence to what was seen before, row by row in the order of arrival.
+
+What a stage shows begins with its own first snapshot; what tests have seen goes on from stage to stage. The
+same rows come to the same observation, however they are parted among looks: what a restart reads again is
+what was seen before it.
+"""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from control.rollout.model import ArmEvidence, Observation
+from understudy.v1 import telemetry_pb2
+
+from control.rollout.evidence import Arm, arm_of_row, calls, evidence_of, merge
+from control.rollout.model import ArmEvidence, Observation, Plan, Warmth
 
 K = TypeVar("K")
+_CANDIDATES = (Arm.CANDIDATE, Arm.MIRRORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm in one window of one sidecar, and its place in the order of arrival."""
+
+    evidence: telemetry_pb2.Evidence
+    node: str = ""
+    start: float = 0.0  # by the sidecar's clock
+    end: float = 0.0
+    arrival: int = 0
+
+    @property
+    def snapshot(self) -> tuple[int, int]:
+        """Epoch and version that decided its calls."""
+        return (self.evidence.epoch, self.evidence.version)
+
+
+def grown(
+    plan: Plan,
+    before: Observation,
+    rows: Iterable[Row],
+    *,
+    since: tuple[int, int],
+    connected: int,
+    acked: int,
+    unconfirmed: tuple[str, ...] = (),
+) -> Observation:
+    """`before` with what came in since; `since` is the snapshot that first carried the current stage."""
+    rows, warmth = list(rows), before.warmth
+    arrival = max((row.arrival for row in rows), default=before.arrival)
+    counted: list[tuple[Arm, Row]] = []
+    for row in rows:
+        arm = arm_of_row(plan, row.evidence)
+        if arm is None:
+            continue
+        if arm in _CANDIDATES:
+            is_warm, warmth = _warmed(plan, warmth, row, mirrored=arm is Arm.MIRRORED)
+            if not is_warm:
+                continue
+        counted.append((arm, row))
+    here = [(arm, row) for arm, row in counted if row.snapshot >= since]
+    latest = {arm: merge([row.evidence for each, row in here if each is arm]) for arm in Arm}
+    return dataclasses.replace(
+        before,
+        connected=connected,
+        acked=acked,
+        unconfirmed=unconfirmed,
+        stable=combine(before.stable, latest[Arm.STABLE]),
+        candidate=combine(before.candidate, latest[Arm.CANDIDATE]),
+        mirrored=combine(before.mirrored, latest[Arm.MIRRORED]),
+        noise=combine(before.noise, latest[Arm.NOISE]),
+        readings=_readings(before.readings, rows, since),
+        earlier=_earlier(before.earlier, [(arm, row) for arm, row in counted if row.snapshot < since]),
+        warmth=warmth,
+        span=_span(before.span, [row for _, row in here]),
+        arrival=max(arrival, before.arrival),
+    )
+
+
+def entered(before: Observation) -> Observation:
+    """The same rollout as its next stage begins: nothing is seen of that yet."""
+    seen = {arm: calls(evidence_of(before, arm), mirrored=arm is not Arm.STABLE) for arm in Arm}
+    seen[Arm.CANDIDATE] = calls(before.candidate, mirrored=False)
+    return Observation(
+        earlier=_sum(before.earlier, {str(arm): count for arm, count in seen.items() if count}),
+        warmth=before.warmth,
+        arrival=before.arrival,
+    )
 
 
 def combine(first: ArmEvidence, second: ArmEvidence) -> ArmEvidence:
@@ -25,15 +104,47 @@ def combine(first: ArmEvidence, second: ArmEvidence) -> ArmEvidence:
     )
 
 
-def grown(before: Observation, latest: Observation) -> Observation:
-    """The arms of `before` with those of `latest` added; who has the snapshot is as `latest` says."""
-    return dataclasses.replace(
-        latest,
-        stable=combine(before.stable, latest.stable),
-        candidate=combine(before.candidate, latest.candidate),
-        mirrored=combine(before.mirrored, latest.mirrored),
-        noise=combine(before.noise, latest.noise),
-    )
+def _warmed(plan: Plan, warmth: Warmth, row: Row, *, mirrored: bool) -> tuple[bool, Warmth]:
+    """Whether the candidate was warm when a row's calls were made, and how warm it is after them."""
+    if not (plan.warmup or plan.warmup_calls):
+        return True, warmth
+    began = warmth.since.get(row.node)
+    seen = warmth.calls
+    if seen < plan.warmup_calls or began is None:
+        count = calls(merge([row.evidence]), mirrored=mirrored)
+        since = warmth.since if began is not None or not count else {**warmth.since, row.node: row.start}
+        warmth = Warmth(since, seen + count)
+    # A sidecar's clock that was put back is no reason to wait for it.
+    is_early = began is None or began <= row.start < began + plan.warmup
+    return seen >= plan.warmup_calls and not (plan.warmup and is_early), warmth
+
+
+def _readings(
+    before: Mapping[str, tuple[float | None, ...]], rows: Sequence[Row], since: tuple[int, int]
+) -> Mapping[str, tuple[float | None, ...]]:
+    """External metrics as they were read in this stage."""
+    grew = dict(before)
+    for row in rows:
+        if row.snapshot >= since:
+            for reading in row.evidence.readings:
+                value = reading.value if reading.HasField("value") else None
+                grew[reading.metric] = (*grew.get(reading.metric, ()), value)
+    return grew
+
+
+def _earlier(before: Mapping[str, int], late: Iterable[tuple[Arm, Row]]) -> Mapping[str, int]:
+    """Calls of earlier stages that are reported only now, too."""
+    grew = dict(before)
+    for arm, row in late:
+        mirrored = arm in (Arm.MIRRORED, Arm.NOISE)
+        grew[arm] = grew.get(arm, 0) + calls(merge([row.evidence]), mirrored=mirrored)
+    return grew
+
+
+def _span(before: tuple[float, float] | None, rows: Sequence[Row]) -> tuple[float, float] | None:
+    starts = [row.start for row in rows] + ([before[0]] if before else [])
+    ends = [row.end for row in rows] + ([before[1]] if before else [])
+    return (min(starts), max(ends)) if starts else None
 
 
 def _sum(first: Mapping[K, int], second: Mapping[K, int]) -> dict[K, int]:

@@ -11,8 +11,10 @@ from control.rollout.model import Cause, Ending, Phase, Plan, StageEnd, State
 from control.rollout.transitions import finish, go_on, pause
 
 
-def command(plan: Plan, state: State, asked: Command, now: float) -> Step | Refused:
-    """What the command does, or why it cannot be taken now. `now` is a monotonic clock's."""
+def command(plan: Plan, state: State, asked: Command, now: float, arrival: int = 0) -> Step | Refused:
+    """What the command does, or why it cannot be taken now. `now` is a monotonic clock's; `arrival` is the
+    newest evidence that the operator could see.
+    """
     state = replace(state, ticked_at=now)
     decided: Step | Refused
     match asked:
@@ -23,9 +25,11 @@ def command(plan: Plan, state: State, asked: Command, now: float) -> Step | Refu
         case Command.PAUSE:
             decided = _pause(plan, state)
         case Command.RESUME:
-            decided = _resume(plan, state)
+            decided = _resume(plan, state, arrival)
         case Command.ABORT:
-            decided = _abort(state)
+            decided = _abort(state, "aborted by an operator")
+        case Command.SUPERSEDE:
+            decided = _abort(state, "superseded by a newer rollout of the service")
         case Command.RETRY:
             decided = _retry(state, now)
         case Command.UNDO:
@@ -55,8 +59,11 @@ def _pause(plan: Plan, state: State) -> Step | Refused:
     return pause(state, Cause.OPERATOR, reason, ())
 
 
-def _resume(plan: Plan, state: State) -> Step | Refused:
-    """Where the clock stood; a pause for want of ACKs or by a verdict gets its time anew."""
+def _resume(plan: Plan, state: State, arrival: int) -> Step | Refused:
+    """Where the clock stood; a pause for want of ACKs or by a verdict gets its time anew.
+
+    Who resumes what failed wants it judged again, by what comes from now on.
+    """
     stage = plan.stages[state.stage]
     if state.phase is not Phase.PAUSED:
         return Refused(f"only a paused rollout is resumed; this one is {state.phase}")
@@ -67,14 +74,16 @@ def _resume(plan: Plan, state: State) -> Step | Refused:
         resumed = replace(resumed, waited=0.0)
     elif state.cause in (Cause.FAILED, Cause.INCONCLUSIVE):
         resumed = replace(resumed, since=state.elapsed)
+    if state.cause is Cause.FAILED:
+        resumed = replace(resumed, after=max(state.after, arrival))
     return Step(resumed, Event.RESUMED)
 
 
-def _abort(state: State) -> Step | Refused:
+def _abort(state: State, reason: str) -> Step | Refused:
     if state.phase.is_final:
         return Refused(f"the rollout is {state.phase} already")
     ended = (*state.ended, StageEnd(Ending.SKIPPED, state.elapsed))
-    return finish(state, Phase.ABORTED, "aborted by an operator", ended, Event.ABORTED, Restore())
+    return finish(state, Phase.ABORTED, reason, ended, Event.ABORTED, Restore())
 
 
 def _retry(state: State, now: float) -> Step | Refused:

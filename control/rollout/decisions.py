@@ -14,6 +14,7 @@ class Command(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ABORT = "abort"
+    SUPERSEDE = "supersede"  # abort for a newer rollout
     RETRY = "retry"
     UNDO = "undo"
 

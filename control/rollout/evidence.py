@@ -77,36 +77,7 @@ def _merge_slow(rows: list[dict[float, int]]) -> dict[float, int]:
     return {bound: sum(row[bound] for row in rows) for bound in sorted(known)}
 
 
-def observe(
-    plan: Plan,
-    rows: Iterable[telemetry_pb2.Evidence],
-    *,
-    since: tuple[int, int],
-    connected: int,
-    acked: int,
-    unconfirmed: tuple[str, ...] = (),
-) -> Observation:
-    """What is seen of the stage whose traffic first came into force with snapshot `since`.
-
-    `since` is (epoch, version). Rows decided by an earlier snapshot are not the stage's and are left out.
-    """
-    arms: dict[Arm, list[telemetry_pb2.Evidence]] = {arm: [] for arm in Arm}
-    for row in rows:
-        arm = _arm_of(plan, row)
-        if arm is not None and (row.epoch, row.version) >= since:
-            arms[arm].append(row)
-    return Observation(
-        connected=connected,
-        acked=acked,
-        unconfirmed=unconfirmed,
-        stable=merge(arms[Arm.STABLE]),
-        candidate=merge(arms[Arm.CANDIDATE]),
-        mirrored=merge(arms[Arm.MIRRORED]),
-        noise=merge(arms[Arm.NOISE]),
-    )
-
-
-def _arm_of(plan: Plan, row: telemetry_pb2.Evidence) -> Arm | None:
+def arm_of_row(plan: Plan, row: telemetry_pb2.Evidence) -> Arm | None:
     if row.route != plan.route:
         return None
     if row.noise:

@@ -6,9 +6,11 @@
                   ▼    │
                 Paused ────────────────────────────────▶ RolledBack (a verdict) · Aborted (an operator)
 
-A stage's clock starts when enough sidecars have ACKed its snapshot, and runs while at least one has it. At
-the end of the bake every criterion is judged once; a stage that cannot be judged holds, and nothing but a
-command goes on without evidence. A final phase is left by a command only; `commands` has those.
+A stage's clock starts when enough sidecars have ACKed its snapshot, and runs while at least one has it. By
+gate `sequential` a criterion that is proven failed rolls back at once, in mid-bake and while an operator has
+paused alike; by gate `threshold` every criterion is judged once, at the end of the bake. A stage that cannot
+be judged holds, and nothing but a command goes on without evidence. A final phase is left by a command only;
+`commands` has those.
 """
 
 import math
@@ -19,6 +21,7 @@ from control.rollout.decisions import Event, Step
 from control.rollout.model import (
     Cause,
     Ending,
+    Gate,
     Observation,
     Outcome,
     Phase,
@@ -30,7 +33,7 @@ from control.rollout.model import (
     Verdict,
 )
 from control.rollout.transitions import enter, go_on, pause, roll_back
-from control.rollout.verdicts import judge_all, short_arms
+from control.rollout.verdicts import judge_all, short_arms, unproven
 
 __all__ = ["command", "stage_elapsed", "stage_state", "step"]
 
@@ -45,10 +48,18 @@ def step(plan: Plan, state: State, observation: Observation, settings: Settings,
         case Phase.PROGRESSING:
             return _progress(plan, _tick(state, observation, settings, now), observation, settings)
         case Phase.PAUSED:
-            verdicts = judge_all(plan, plan.stages[state.stage], observation) if state.acked else ()
-            return Step(replace(state, ticked_at=now), verdicts=verdicts)
+            return _watch(plan, replace(state, ticked_at=now), observation)
         case Phase.SUCCEEDED | Phase.ROLLED_BACK | Phase.ABORTED:
             return Step(replace(state, ticked_at=now))
+
+
+def _watch(plan: Plan, state: State, observation: Observation) -> Step:
+    """The clock stands still, callers do not: what fails now is not left to them until somebody looks."""
+    stage = plan.stages[state.stage]
+    verdicts = judge_all(plan, stage, observation) if state.acked else ()
+    if plan.gate is Gate.SEQUENTIAL and state.cause is not Cause.FAILED and _failed(verdicts):
+        return _fail(plan, state, stage, verdicts)
+    return Step(state, verdicts=verdicts)
 
 
 def _tick(state: State, observation: Observation, settings: Settings, now: float) -> State:
@@ -74,6 +85,8 @@ def _progress(plan: Plan, state: State, observation: Observation, settings: Sett
     if stage.bake <= 0:
         return _pass(plan, state, stage, ())
     verdicts = judge_all(plan, stage, observation)
+    if plan.gate is Gate.SEQUENTIAL and _failed(verdicts):
+        return _fail(plan, state, stage, verdicts)
     if state.elapsed - state.since < stage.bake:
         return Step(state, verdicts=verdicts)
     return _decide(plan, state, stage, observation, verdicts)
@@ -92,13 +105,9 @@ def _unconfirmed(observation: Observation, settings: Settings) -> str:
 
 def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, verdicts: Verdicts) -> Step:
     """The bake is over: go on, hold, stop or go back."""
-    failed = [f"{each.require} ({each.detail})" for each in verdicts if each.outcome is Outcome.FAIL]
-    if failed:
-        reason = f"stage {stage.name}: failed: {'; '.join(failed)}"
-        if plan.on_fail == "pause":
-            return pause(state, Cause.FAILED, reason, verdicts)
-        return roll_back(state, reason, verdicts)
-    unclear = [f"{each.require} ({each.detail})" for each in verdicts if each.outcome is Outcome.INCONCLUSIVE]
+    if _failed(verdicts):
+        return _fail(plan, state, stage, verdicts)
+    unclear = [f"{each.require} ({each.detail})" for each in unproven(plan, stage, verdicts)]
     unclear += short_arms(plan, stage, observation)
     if not unclear:
         return _pass(plan, state, stage, verdicts)
@@ -108,6 +117,18 @@ def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, ve
     if plan.on_inconclusive == "hold" and state.elapsed - state.since < stage.max_bake:
         return Step(replace(state, reason=reason), verdicts=verdicts)
     return pause(state, Cause.INCONCLUSIVE, reason, verdicts)
+
+
+def _failed(verdicts: Verdicts) -> Verdicts:
+    return tuple(each for each in verdicts if each.outcome is Outcome.FAIL)
+
+
+def _fail(plan: Plan, state: State, stage: Stage, verdicts: Verdicts) -> Step:
+    failed = "; ".join(f"{each.require} ({each.detail})" for each in _failed(verdicts))
+    reason = f"stage {stage.name}: failed: {failed}"
+    if plan.on_fail == "pause":
+        return pause(state, Cause.FAILED, reason, verdicts)
+    return roll_back(state, reason, verdicts)
 
 
 def _pass(plan: Plan, state: State, stage: Stage, verdicts: Verdicts) -> Step:

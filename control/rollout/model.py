@@ -158,6 +158,7 @@ class State:
     waited: float = 0.0
     since: float = 0.0  # `elapsed` when the bake that is judged next began: a resume may grant another
     cause: Cause | None = None  # while paused
+    after: int = 0  # arrival number: what came up to it counts for nothing, since an operator said so
     ended: tuple[StageEnd, ...] = ()  # stages 0, 1, … that are over; in a final phase the last one too
     ticked_at: float | None = None
 
@@ -187,6 +188,14 @@ class ArmEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Warmth:
+    """How far the candidate has warmed up: since when by each sidecar's clock, and after how many calls."""
+
+    since: Mapping[str, float] = field(default_factory=dict)  # by node
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What is seen of the current stage: who has its snapshot, and what its arms did under it."""
 
@@ -199,6 +208,10 @@ class Observation:
     noise: ArmEvidence = field(default_factory=ArmEvidence)  # copies to a twin of what served the call
     # By external metric, as they were read in this stage; None: no answer.
     readings: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    earlier: Mapping[str, int] = field(default_factory=dict)  # by arm: calls of the rollout's earlier stages
+    warmth: Warmth = field(default_factory=Warmth)
+    span: tuple[float, float] | None = None  # of the stage's windows, by the sidecars' clocks
+    arrival: int = 0  # of the newest row
 
 
 class Outcome(StrEnum):

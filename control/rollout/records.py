@@ -34,6 +34,7 @@ def state_from_json(values: dict[str, Any]) -> State:
         elapsed=values["elapsed"],
         waited=values["waited"],
         since=values["since"],
+        after=values.get("after", 0),
         cause=None if values["cause"] is None else Cause(values["cause"]),
         ended=tuple(StageEnd(Ending(end["ending"]), end["elapsed"]) for end in values["ended"]),
     )

@@ -20,7 +20,9 @@ def go_on(plan: Plan, state: State, to: int, event: Event, verdicts: Verdicts) -
 
 def enter(plan: Plan, state: State, to: int, event: Event, verdicts: Verdicts) -> Step:
     reason = f"stage {plan.stages[to].name}: waiting for ACKs"
-    entered = State(Phase.PROGRESSING, reason, to, ended=state.ended, ticked_at=state.ticked_at)
+    entered = State(
+        Phase.PROGRESSING, reason, to, after=state.after, ended=state.ended, ticked_at=state.ticked_at
+    )
     return Step(entered, event, (SetTraffic(to),), verdicts)
 
 

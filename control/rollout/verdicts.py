@@ -9,9 +9,11 @@
 How a criterion is judged is the gate's: by tests (`proofs`) or by measured values (`thresholds`).
 """
 
+from collections.abc import Sequence
+
 from control.rollout.criteria import Criterion
 from control.rollout.evidence import Arm, calls, evidence_of
-from control.rollout.model import Observation, Plan, Stage, Verdict
+from control.rollout.model import Advance, Gate, Observation, Outcome, Plan, Stage, Verdict
 from control.rollout.thresholds import judge_value
 
 
@@ -23,6 +25,17 @@ def judge_all(plan: Plan, stage: Stage, observation: Observation) -> tuple[Verdi
 def judge(criterion: Criterion, observation: Observation, stage: Stage, plan: Plan) -> Verdict:
     """One criterion by the plan's gate."""
     return judge_value(criterion, observation, stage, plan)
+
+
+def unproven(plan: Plan, stage: Stage, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those that must still be passed before the stage may end."""
+    due = {criterion.text for criterion in stage.due}
+    return [
+        verdict
+        for verdict in verdicts
+        if verdict.outcome is Outcome.INCONCLUSIVE
+        and (plan.gate is Gate.THRESHOLD or stage.advance is Advance.PROVEN or verdict.require in due)
+    ]
 
 
 def short_arms(plan: Plan, stage: Stage, observation: Observation) -> tuple[str, ...]:

@@ -88,9 +88,15 @@ def test_undo_brings_back_what_was_before() -> None:
 
 
 TAKEN = {
-    Phase.PENDING: {Command.ABORT},
-    Phase.PROGRESSING: {Command.PROMOTE, Command.PROMOTE_FULL, Command.PAUSE, Command.ABORT},
-    Phase.PAUSED: {Command.PROMOTE, Command.PROMOTE_FULL, Command.RESUME, Command.ABORT},
+    Phase.PENDING: {Command.ABORT, Command.SUPERSEDE},
+    Phase.PROGRESSING: {
+        Command.PROMOTE,
+        Command.PROMOTE_FULL,
+        Command.PAUSE,
+        Command.ABORT,
+        Command.SUPERSEDE,
+    },
+    Phase.PAUSED: {Command.PROMOTE, Command.PROMOTE_FULL, Command.RESUME, Command.ABORT, Command.SUPERSEDE},
     Phase.SUCCEEDED: {Command.UNDO},
     Phase.ROLLED_BACK: {Command.RETRY},
     Phase.ABORTED: {Command.RETRY},

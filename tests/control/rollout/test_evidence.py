@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from understudy.v1 import telemetry_pb2
 
-from control.rollout.evidence import arm_figures, calls, errors, match_rate, merge, observe, to_duration
+from control.rollout.evidence import arm_figures, calls, errors, match_rate, merge, to_duration
 from control.rollout.model import DEFAULT_ERROR_CODES, ArmEvidence
 from tests.support.rollouts import copies, histogram, live, make_plan, seen
 
@@ -50,27 +50,18 @@ def test_a_bound_is_known_only_where_every_row_with_calls_counted_it() -> None:
     assert merge([*both, row(latencies=(0.1,))]).slow == {}
 
 
+def test_slow_calls_that_have_not_ended_and_outcomes_add_up_too() -> None:
+    slow = telemetry_pb2.SlowCount(bound=to_duration(0.2), count=3, beside=2)
+    known = telemetry_pb2.OutcomeCounts(right=8, labelled=10, scored=2, score_sum=1.5)
+    hanging = telemetry_pb2.Evidence(variant="v2", slow=[slow], outcomes=known)
+    merged = merge([hanging, hanging, row(latencies=(0.1,), slow={0.2: 0})])
+    assert (merged.slow, merged.beside, merged.latency.count) == ({0.2: 6}, {0.2: 4}, 1)
+    assert (merged.right, merged.labelled, merged.scored, merged.score_sum) == (16, 20, 4, 3.0)
+
+
 @given(st.integers(1, 10**7).map(lambda n: n / 1e5))
 def test_a_bound_survives_the_wire(bound: float) -> None:
     assert list(merge([row(latencies=(0.1,), slow={bound: 1})]).slow) == [round(bound, 9)]
-
-
-def test_an_observation_is_of_the_stages_own_snapshot_and_arms() -> None:
-    rows = [
-        row("v1", codes={"OK": 1}, version=2),
-        row("v1", codes={"OK": 10}, version=3),
-        row("v1", codes={"OK": 100}, version=1, epoch=2),
-        row("v1", codes={"OK": 1000}, version=9, route="testers"),
-        row("v1", mirrored=True, mirror_outcomes={"match": 7}, version=9),
-        row("v2", codes={"OK": 5}, version=3),
-        row("v2", mirrored=True, mirror_outcomes={"match": 6}, version=3),
-        row("v3", codes={"OK": 9}, version=3),
-    ]
-    found = observe(PLAN, rows, since=(1, 3), connected=2, acked=1, unconfirmed=("node-b",))
-    assert found.stable.codes == {"OK": 110}
-    assert found.candidate.codes == {"OK": 5}
-    assert found.mirrored.outcomes == {"match": 6}
-    assert (found.connected, found.acked, found.unconfirmed) == (2, 1, ("node-b",))
 
 
 def test_what_counts_as_a_call_and_as_an_error() -> None:
