@@ -1,8 +1,8 @@
 """One SQLite file, owned by one process: opening it, bringing its schema up, one transaction at a time.
 
 A single connection in one task writes and reads; the file is locked for as long as it is open, so that
-two control services can never push from one store. WAL with synchronous=FULL: what a transaction has
-returned from survives a power cut.
+two control services can never push from one store. Synced before it returns (`journal` says how): what a
+transaction has returned from survives a power cut.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from understudy.serving.failure import CannotStart
 
+from control.store.journal import journal_for, pragmas_for
 from control.store.schema import meta
 
 MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
@@ -183,14 +184,8 @@ def _try_to_open(path: str) -> None:
 
 
 def _prepare(connection: Any, _record: Any) -> None:
-    """Settle a new connection; the first write takes the file for this process alone."""
     cursor = connection.cursor()
-    for pragma in (
-        "locking_mode = EXCLUSIVE",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
+    for pragma in pragmas_for(journal_for(sqlite3.sqlite_version_info)):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -9,9 +9,9 @@ from sqlalchemy import create_engine, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from understudy.serving.failure import CannotStart
 
-from control.store import database
+from control.store import database, outcome_tables
 from control.store.database import Database, open_database
-from control.store.schema import meta, metadata
+from control.store.schema import meta
 
 
 async def _failure(address: str) -> str:
@@ -26,7 +26,7 @@ async def test_migrations_bring_a_database_to_the_schema_of_the_code(tmp_path: p
     engine = create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, outcome_tables.outcomes.metadata) == []
     engine.dispose()
 
 
@@ -42,7 +42,11 @@ async def test_the_epoch_grows_at_every_start(tmp_path: pathlib.Path) -> None:
     assert [await start() for _ in range(3)] == [1, 2, 3]
 
 
-async def test_a_commit_is_on_the_disk(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("version", [(3, 40, 1), (3, 51, 3)])
+async def test_a_commit_is_on_the_disk(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
     async with asyncio.TaskGroup() as tasks:
         store = await open_database(f"sqlite:///{tmp_path}/understudy.db")
         store.start(tasks)
@@ -51,8 +55,23 @@ async def test_a_commit_is_on_the_disk(tmp_path: pathlib.Path) -> None:
             names = ("journal_mode", "synchronous", "foreign_keys")
             return [(await connection.execute(text(f"PRAGMA {name}"))).scalar() for name in names]
 
-        assert await store.run(pragmas) == ["wal", 2, 1]
+        journal = "persist" if version < (3, 51, 3) else "wal"
+        assert await store.run(pragmas) == [journal, 2, 1]
         await store.close()
+
+
+async def test_a_store_outlives_a_change_of_the_library(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs = []
+    for version in [(3, 51, 3), (3, 40, 1), (3, 51, 3)]:
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+        async with asyncio.TaskGroup() as tasks:
+            store = await open_database(f"sqlite:///{tmp_path}/understudy.db")
+            store.start(tasks)
+            epochs.append(await store.next_epoch())
+            await store.close()
+    assert epochs == [1, 2, 3]
 
 
 async def test_a_transaction_that_fails_leaves_nothing(tmp_path: pathlib.Path) -> None:
