@@ -9,6 +9,7 @@ import asyncio
 import collections
 import contextlib
 import json
+import os
 import pathlib
 import random
 import signal
@@ -18,6 +19,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+
+# Read when grpc is imported: its fork handlers crash the start of a process now and then.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 import uvloop
@@ -137,12 +142,20 @@ class Process:
         return time.perf_counter() - started
 
 
-async def start(*arguments: str) -> Process:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+def kill(process: asyncio.subprocess.Process) -> None:
+    """What a failed run leaves behind."""
+    if process.returncode is None:
+        process.kill()
+
+
+async def start(stack: contextlib.ExitStack, *arguments: str) -> Process:
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    listening = json.loads(await process.stdout.readline())["listening"]
+    stack.callback(kill, process)
+    line = await process.stdout.readline()
+    if not line:
+        raise SystemExit(f"{arguments} ended with {await process.wait()} before it listened")
+    listening = json.loads(line)["listening"]
     return Process(process, listening["data"], listening["status"])
 
 
@@ -168,13 +181,15 @@ async def measure(options: argparse.Namespace) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    model = await start(__file__, "--serve")
     took = []
     tallies = {name: Tally() for name in ("steady", "in flight", "connecting")}
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        model = await start(stack, __file__, "--serve")
         file = sidecar_file(folder, model.data, port, options)
         command = ("-c", "from understudy.cli import main; main()", "proxy", "--config", str(file))
-        sidecar = await start(*command)
+        command += ("--log-level", "error")
+        sidecar = await start(stack, *command)
         await sidecar.until_ready()
         async with asyncio.TaskGroup() as tasks:
             callers = [
@@ -184,7 +199,7 @@ async def measure(options: argparse.Namespace) -> None:
             ]
             await asyncio.sleep(1.0)
             for _ in range(options.restarts):
-                successor = await start(*command)
+                successor = await start(stack, *command)
                 await successor.until_ready()
                 took.append(await sidecar.stop())
                 sidecar = successor
@@ -192,7 +207,7 @@ async def measure(options: argparse.Namespace) -> None:
             for caller in callers:
                 caller.cancel()
         await sidecar.stop()
-    await model.stop()
+        await model.stop()
     print_table(tallies, took)
 
 
