@@ -3,12 +3,17 @@
 from proxy.engines.engine import Listening
 
 MAX_METADATA = 64 * 1024
+WINDOW = 256 * 1024
 
 # Of an argument given twice the first counts: each stands in one place only.
 _COMMON = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA),
+    # A window that is as large as the link allows would let each call of a peer that does not read hold
+    # megabytes here; a message that is being read has as much as it needs, whatever its window.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", WINDOW),
 )
 
 _SERVER = (
