@@ -24,9 +24,9 @@ from proxy.config.last_known_good import LastKnownGood, Unusable
 from proxy.config.subscription import CHANNEL_OPTIONS, Subscription
 from proxy.engines.engine import Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
-from proxy.engines.grpc_aio.metadata import TrustedPeers
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import Rejected, Table, compile_snapshot, static_snapshot
+from proxy.policy.trust import TrustedPeers
 from proxy.settings import Settings
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.exporting import provider_from

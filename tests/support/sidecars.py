@@ -11,9 +11,9 @@ from understudy.v1 import discovery_pb2, service_pb2
 
 from proxy.engines.engine import ALONE, Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
-from proxy.engines.grpc_aio.metadata import TrustedPeers
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import compile_snapshot
+from proxy.policy.trust import TrustedPeers
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.tracing import Tracing
 from tests.support.callers import Caller, caller
@@ -119,13 +119,21 @@ async def sidecar(
     tracing: Tracing | None = None,
     listen: str = "127.0.0.1:0",
     listening: Listening = ALONE,
+    secret: bytes = b"",
 ) -> AsyncIterator[Sidecar]:
     """A running engine of the kind named; every variant's target has been tried before it is handed out."""
     assert engine in ENGINES
     ledger, calls, mirrors = Ledger(), CallLimits(in_flight, per_variant), MirrorLimits(mirror_bytes)
     async with asyncio.TaskGroup() as tasks:
         made = GrpcAioEngine(
-            tasks, ledger, tracing or Tracing(0.0, None), calls, mirrors, TrustedPeers(trusted), listening
+            tasks,
+            ledger,
+            tracing or Tracing(0.0, None),
+            calls,
+            mirrors,
+            TrustedPeers(trusted),
+            listening,
+            secret,
         )
         one = Sidecar(made, ledger, calls, mirrors, tasks)
         one.address = await made.start(listen)

@@ -11,18 +11,19 @@ import grpc
 from understudy.serving.failure import CannotStart
 
 from proxy.engines import sockets
+from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.grpc_aio import options
-from proxy.engines.grpc_aio.call import Door
-from proxy.engines.grpc_aio.in_force import InForce, build
-from proxy.engines.grpc_aio.metadata import TrustedPeers
+from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.mirror import Mirrors
 from proxy.engines.grpc_aio.streaming import Streaming
 from proxy.engines.grpc_aio.unary import Unary
-from proxy.engines.grpc_aio.upstream import Upstream
+from proxy.engines.in_force import InForce, build
+from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.protocols import is_known_unary
 from proxy.policy.table import Table
+from proxy.policy.trust import TrustedPeers
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.tracing import Tracing
 
@@ -56,7 +57,7 @@ class GrpcAioEngine:
     ) -> None:
         self._tasks = tasks
         self._calls = calls
-        self._in_force: InForce | None = None
+        self._in_force: InForce[Address] | None = None
         self._listening = listening
         self._port = 0  # of none, or a unix socket
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
@@ -83,7 +84,7 @@ class GrpcAioEngine:
     def apply(self, table: Table) -> None:
         """Bring a table into force; connections that it no longer needs close after their calls."""
         before = self._in_force.upstreams if self._in_force else {}
-        after = build(table, before)
+        after = build(table, before, Address)
         for key, upstream in after.upstreams.items():
             if key not in before:
                 self._tasks.create_task(upstream.watch(), name=f"watch {upstream.target}")
@@ -144,7 +145,7 @@ class GrpcAioEngine:
                 return
             await asyncio.sleep(QUIET / 5)
 
-    def _upstreams(self) -> list[Upstream]:
+    def _upstreams(self) -> list[Upstream[Address]]:
         return list(self._in_force.upstreams.values()) if self._in_force else []
 
 

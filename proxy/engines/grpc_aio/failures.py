@@ -12,8 +12,6 @@ import grpc
 
 from proxy.policy.matching import Metadata
 
-ERROR_KEY = "x-understudy-error"
-
 _UNREACHABLE = (
     "failed to connect to all addresses",
     "connections to all backends failing",

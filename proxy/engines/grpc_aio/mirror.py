@@ -16,6 +16,7 @@ from proxy.compare.answers import Answer, Comparison
 from proxy.compare.comparison import THREAD_BYTES, compare, recorded
 from proxy.engines.grpc_aio.asking import ask
 from proxy.engines.grpc_aio.call import Call
+from proxy.engines.grpc_aio.metadata import mirrored
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.table import Mirror
 from proxy.stats.arms import Flight
@@ -205,7 +206,9 @@ class Mirrors:
         address = copy.call.in_force.mirror(copy.mirror).address()
         if address is None:
             return Answer("UNAVAILABLE"), "unreachable"
-        return await ask(address, copy.call.method, copy.request, copy.call.mirrored(copy.trace), copy.mirror)
+        return await ask(
+            address, copy.call.method, copy.request, mirrored(copy.call, copy.trace), copy.mirror
+        )
 
 
 def _wants(mirror: Mirror, call: Call) -> bool:

@@ -11,11 +11,12 @@ import grpc
 from grpc.aio import EOF, AioRpcError
 
 from proxy.compare.answers import Answer
+from proxy.engines.calls import Refused, overloaded
 from proxy.engines.grpc_aio.address import Address, write
-from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
+from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decide, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.messages import Kept, Requests
-from proxy.engines.grpc_aio.metadata import received
+from proxy.engines.grpc_aio.metadata import answered, forwarded, received
 from proxy.engines.grpc_aio.mirror import Copy, Mirrors
 from proxy.engines.grpc_aio.rerouting import elsewhere, placed
 from proxy.policy.deadlines import code_of_cancellation
@@ -57,7 +58,7 @@ class Streaming:
         if in_force is not None and in_force.table.needs_message(method, metadata):
             first = await requests.first()
         try:
-            call = self._door.open(method, context, first)
+            call = decide(self._door, method, context, first)
         except Refused as refused:
             requests.stop()
             await refuse(self._door, context, refused, None)
@@ -143,7 +144,7 @@ class Streaming:
                 await asyncio.wait([reading], timeout=TRAILERS_GRACE)
             is_open = bool(initial) or not reading.done() or reading.result() is not None
             if is_open:
-                await context.send_initial_metadata(call.answered(initial))
+                await context.send_initial_metadata(answered(call, initial))
             message = await reading
             while message is not None:
                 kept.add(message)
@@ -164,7 +165,7 @@ class Streaming:
 
 
 def _begin(call: Call, address: Address) -> Answering:
-    return address.counted(address.stream(call.method)(timeout=call.timeout, metadata=call.forwarded()))
+    return address.counted(address.stream(call.method)(timeout=call.timeout, metadata=forwarded(call)))
 
 
 async def _read(upstream: Answering) -> bytes | None:

@@ -6,10 +6,11 @@ import grpc
 from grpc.aio import AioRpcError
 
 from proxy.compare.answers import Answer
+from proxy.engines.calls import Refused, overloaded
 from proxy.engines.grpc_aio.address import Address
-from proxy.engines.grpc_aio.call import Call, Context, Door, Refused, answer_error, overloaded, refuse
+from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decide, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
-from proxy.engines.grpc_aio.metadata import received
+from proxy.engines.grpc_aio.metadata import answered, forwarded, received
 from proxy.engines.grpc_aio.mirror import Mirrors
 from proxy.engines.grpc_aio.rerouting import elsewhere, placed
 from proxy.policy.deadlines import code_of_cancellation
@@ -30,7 +31,7 @@ class Unary:
             return b""
         call: Call | None = None
         try:
-            call = self._door.open(method, context, request)
+            call = decide(self._door, method, context, request)
             if not limits.enter_variant(call.variant.name):
                 await refuse(self._door, context, overloaded("in_flight_per_variant"), call)
                 return b""
@@ -59,7 +60,7 @@ class Unary:
                     raise
                 upstream = _begin(call, again, request)
                 response = await upstream
-            await context.send_initial_metadata(call.answered(received(await upstream.initial_metadata())))
+            await context.send_initial_metadata(answered(call, received(await upstream.initial_metadata())))
             context.set_trailing_metadata(tuple(received(await upstream.trailing_metadata())))
             code, answer = "OK", Answer("OK", (response,))
             if call.address is not None:
@@ -80,5 +81,5 @@ class Unary:
 
 
 def _begin(call: Call, address: Address, request: bytes) -> "grpc.aio.UnaryUnaryCall[bytes, bytes]":
-    begun = address.unary(call.method)(request, timeout=call.timeout, metadata=call.forwarded())
+    begun = address.unary(call.method)(request, timeout=call.timeout, metadata=forwarded(call))
     return address.counted(begun)

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from proxy.engines.grpc_aio.upstream import Upstream
+from proxy.engines.grpc_aio.address import Address
 from proxy.engines.resolving import name_of, resolve
+from proxy.engines.upstream import Upstream
 from proxy.policy.table import Variant
 from tests.support.eventually import eventually
 from tests.support.models import Model, model
@@ -39,7 +40,7 @@ class Resolver:
 async def upstream(resolver: Resolver) -> AsyncIterator[Upstream]:
     variant = Variant("v1", "dns:///model:80", "", "")
     async with asyncio.TaskGroup() as tasks:
-        one = Upstream(variant, resolver=resolver, pause=0.005)
+        one = Upstream(variant, Address, resolver=resolver, pause=0.005)
         tasks.create_task(one.watch())
         try:
             yield one

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic
 
-from proxy.engines.grpc_aio.upstream import UNLIMITED, Upstream
+from proxy.engines.upstream import UNLIMITED, A, Connect, Upstream
 from proxy.policy.table import Mirror, Table, Variant
 
 Key = tuple[str, str, str, int]
@@ -21,29 +22,31 @@ def mirror_key(mirror: Mirror) -> Key:
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(Generic[A]):
     """Replaced whole by one assignment; never changed."""
 
     table: Table
-    upstreams: Mapping[Key, Upstream]
+    upstreams: Mapping[Key, Upstream[A]]
 
-    def live(self, variant: Variant) -> Upstream:
+    def live(self, variant: Variant) -> Upstream[A]:
         """Where a variant's calls go."""
         return self.upstreams[live_key(variant)]
 
-    def mirror(self, mirror: Mirror) -> Upstream:
+    def mirror(self, mirror: Mirror) -> Upstream[A]:
         """Where a mirror's copies go."""
         return self.upstreams[mirror_key(mirror)]
 
 
-def build(table: Table, before: Mapping[Key, Upstream]) -> InForce:
+def build(table: Table, before: Mapping[Key, Upstream[A]], connect: Connect[A]) -> InForce[A]:
     """The table with its connections; those that are open already are kept."""
-    upstreams: dict[Key, Upstream] = {}
+    upstreams: dict[Key, Upstream[A]] = {}
     for variant in table.variants.values():
         key = live_key(variant)
-        upstreams[key] = upstreams.get(key) or before.get(key) or Upstream(variant)
+        upstreams[key] = upstreams.get(key) or before.get(key) or Upstream(variant, connect)
     for route in table.routes:
         for mirror in route.mirrors:
             key = mirror_key(mirror)
-            upstreams[key] = upstreams.get(key) or before.get(key) or Upstream(mirror.variant, key[3])
+            upstreams[key] = (
+                upstreams.get(key) or before.get(key) or Upstream(mirror.variant, connect, key[3])
+            )
     return InForce(table, upstreams)

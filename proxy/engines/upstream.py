@@ -7,13 +7,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from understudy.checks.targets import parse_target
 
 from proxy.engines.engine import Liveness
-from proxy.engines.grpc_aio.address import Address
 from proxy.engines.resolving import resolve, written
+from proxy.policy import balancing
 from proxy.policy.balancing import choose, usable
 from proxy.policy.table import Variant
 
@@ -26,15 +27,46 @@ CHANNEL_GRACE = 30.0
 
 Resolve = Callable[[str, int], Awaitable[Iterable[str]]]
 
+
+class Address(balancing.Address, Protocol):
+    """Connections to one place where a target listens."""
+
+    @property
+    def name(self) -> str:
+        """In gRPC name syntax."""
+        ...
+
+    @property
+    def is_fine(self) -> bool:
+        """Connected, and nothing is held against it."""
+        ...
+
+    async def watch(self) -> None:
+        """Keep connected until closed."""
+        ...
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close after the calls in flight, or after `grace` seconds."""
+        ...
+
+
+A = TypeVar("A", bound=Address)
+
+Connect = Callable[[str, str, int, asyncio.Event], A]
+"""Makes an address of its name, the authority that its calls are for, the largest answer in bytes, and what
+to set whenever a connection fails.
+"""
+
 _log = logging.getLogger(__name__)
 
 
-class Upstream:
+class Upstream(Generic[A]):
     """Connections to every address of a target."""
 
     def __init__(
         self,
         variant: Variant,
+        connect: Connect[A],
         max_receive: int = UNLIMITED,
         resolver: Resolve = resolve,
         pause: float = RESOLVE_PAUSE,
@@ -44,13 +76,14 @@ class Upstream:
         self._name = target.endpoints[0] if target.endpoints else ("", 0)
         name = target.text.removeprefix("dns:///") if target.scheme == "dns" else ""
         self._authority = variant.authority or name
+        self._connect = connect
         self._max_receive = max_receive
         self._resolver = resolver
         self._pause = pause
         self._lost = asyncio.Event()
-        self._addresses: dict[str, Address] = {}
-        self._only: Address | None = None  # where there is one: most targets, and then nothing to choose
-        self._leaving: set[Address] = set()
+        self._addresses: dict[str, A] = {}
+        self._only: A | None = None  # where there is one: most targets, and then nothing to choose
+        self._leaving: set[A] = set()
         self._watching: asyncio.Task[None] | None = None
         self._is_closed = False
         self._is_failing = False  # the last look-up did
@@ -65,7 +98,7 @@ class Upstream:
         return f"<Upstream {self.target} {list(self._addresses.values())}>"
 
     @property
-    def addresses(self) -> tuple[Address, ...]:
+    def addresses(self) -> tuple[A, ...]:
         """Those that the target has now."""
         return tuple(self._addresses.values())
 
@@ -83,11 +116,11 @@ class Upstream:
         """Until the target's addresses are known, or are known not to be."""
         await self._known.wait()
 
-    def address(self) -> Address | None:
+    def address(self) -> A | None:
         """Where a call goes; one that is not usable where none is, None where there is none at all."""
         return self.usable_address() or self._choose(self.addresses)
 
-    def usable_address(self, without: Address | None = None) -> Address | None:
+    def usable_address(self, without: A | None = None) -> A | None:
         """Where a call can be expected to get through."""
         if self._only is not None and self._only.is_fine and self._only is not without:
             return self._only
@@ -136,7 +169,7 @@ class Upstream:
             self._leaving.add(address)
             tasks.create_task(self._leave(address), name=f"close {address.name}")
 
-    def _use(self, names: Iterable[str]) -> list[Address]:
+    def _use(self, names: Iterable[str]) -> list[A]:
         """Make these the addresses; returns those that are not any more."""
         before, self._addresses = self._addresses, {}
         for name in names:
@@ -147,10 +180,10 @@ class Upstream:
         self._known.set()
         return list(before.values())
 
-    def _address(self, name: str) -> Address:
-        return Address(name, self._authority, self._max_receive, self._lost)
+    def _address(self, name: str) -> A:
+        return self._connect(name, self._authority, self._max_receive, self._lost)
 
-    async def _leave(self, address: Address) -> None:
+    async def _leave(self, address: A) -> None:
         await address.close(CHANNEL_GRACE)
         self._leaving.discard(address)
 
@@ -162,5 +195,5 @@ class Upstream:
         except TimeoutError:
             return
 
-    def _choose(self, addresses: "tuple[Address, ...] | list[Address]") -> Address | None:
+    def _choose(self, addresses: Sequence[A]) -> A | None:
         return choose(addresses, random.random(), random.random())  # noqa: S311  # not a secret
