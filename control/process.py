@@ -8,8 +8,8 @@ import contextlib
 import logging
 import random
 import signal
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 
 import grpc
 from understudy.serving.addresses import join_address, parse_address
@@ -19,11 +19,13 @@ from understudy.serving.http import HttpServer, bind
 from understudy.v1 import (
     control_pb2,
     discovery_pb2_grpc,
+    outcomes_pb2_grpc,
     rollouts_pb2_grpc,
     services_pb2_grpc,
     telemetry_pb2_grpc,
 )
 
+from control.api.outcomes import OutcomesApi
 from control.api.rollouts import RolloutsApi
 from control.api.services import ServicesApi
 from control.clock import Clock, SystemClock
@@ -35,6 +37,7 @@ from control.delivery.recent import Recent
 from control.delivery.telemetry import Telemetry
 from control.desk import Desk
 from control.notify import Notifier
+from control.outcomes.intake import DEFAULT_HORIZON, Rules
 from control.reconciler import Reconciler
 from control.retirement import Retirement
 from control.rollout.model import Settings
@@ -73,9 +76,10 @@ class Config:
     settings: Settings
     notify: tuple[control_pb2.Notify, ...]
     trace_url: str
+    outcomes: Rules = field(default_factory=Rules, repr=False)  # with secrets in it
 
     @classmethod
-    def from_proto(cls, control: control_pb2.Control) -> "Config":
+    def from_proto(cls, control: control_pb2.Control, secrets: Sequence[bytes] = ()) -> "Config":
         settings = Settings()
         return cls(
             listen=control.listen or "127.0.0.1:7080",
@@ -89,6 +93,12 @@ class Config:
             ),
             notify=tuple(control.notify),
             trace_url=control.trace_url,
+            outcomes=Rules(
+                horizon=to_seconds(control.outcome_horizon)
+                if control.HasField("outcome_horizon")
+                else DEFAULT_HORIZON,
+                secrets=secrets,
+            ),
         )
 
 
@@ -154,6 +164,9 @@ async def _start(
     rollouts_pb2_grpc.add_RolloutsServicer_to_server(RolloutsApi(reconciler, views), server)
     telemetry_pb2_grpc.add_TelemetryServicer_to_server(
         Telemetry(store.evidence, fleet, recent, clock), server
+    )
+    outcomes_pb2_grpc.add_OutcomesServicer_to_server(
+        OutcomesApi(store.outcomes, board, clock, config.outcomes), server
     )
     discovery_pb2_grpc.add_ConfigDiscoveryServicer_to_server(discovery, server)
     bound = _add_port(server, config.listen)

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from understudy.checks import Violation
 from understudy.checks.targets import check_target
 from understudy.loading import Document
-from understudy.v1 import rollouts_pb2_grpc, services_pb2_grpc
+from understudy.v1 import outcomes_pb2_grpc, rollouts_pb2_grpc, services_pb2_grpc
 
 DEFAULT_ADDRESS = "127.0.0.1:7080"
 ANSWER_WITHIN = 10.0
@@ -58,6 +58,7 @@ class Client:
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         self.services = services_pb2_grpc.ServicesStub(self._channel)
         self.rollouts = rollouts_pb2_grpc.RolloutsStub(self._channel)
+        self.outcomes = outcomes_pb2_grpc.OutcomesStub(self._channel)
 
     def __repr__(self) -> str:
         return f"Client({self.address!r})"

@@ -1,6 +1,7 @@
 """`understudy control`: run the control service, from a file, from flags, or from both."""
 
 import logging
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from understudy.checks.control import check_control
 from understudy.loading import Document, InvalidFile, load_document, parse_duration
 from understudy.loading.units import parse_percent
 from understudy.serving.logs import configure_logging
+from understudy.serving.ticket_secrets import ticket_secrets
 from understudy.v1 import control_pb2
 
 from control.process import Config, serve
@@ -35,13 +37,18 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option("--ack-timeout", metavar="DURATION", help="How long a stage waits for them.  [default: 60s]")
 @click.option("--notify", metavar="URL", multiple=True, help="A webhook for every rollout's events.")
 @click.option("--trace-url", metavar="URL", help="A trace viewer, with {trace_id} in it.")
+@click.option("--outcome-horizon", metavar="DURATION", help="How late an outcome may be.  [default: 168h]")
+@click.option(
+    "--ticket-secret-file", metavar="FILE", help="The secrets that tickets must be signed with, one a line."
+)
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 def control(config: pathlib.Path | None, log_level: str, **flags: Any) -> None:
     """Run the control service: keeps services and rollouts, serves sidecars, the API and the page."""
     message = load_control(config, {name: value for name, value in flags.items() if value})
+    secrets = ticket_secrets(message.ticket_secret_file, os.environ)
     configure_logging(log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    uvloop.run(serve(Config.from_proto(message)))
+    uvloop.run(serve(Config.from_proto(message, secrets)))
 
 
 def load_control(path: pathlib.Path | None, flags: Mapping[str, Any]) -> control_pb2.Control:
@@ -62,7 +69,7 @@ def _set(message: control_pb2.Control, name: str, value: Any) -> None:
         match name:
             case "min_acked":
                 setattr(message, name, _ratio(value))
-            case "ack_timeout":
+            case "ack_timeout" | "outcome_horizon":
                 getattr(message, name).CopyFrom(to_duration(parse_duration(value)))
             case "notify":
                 message.notify.extend(control_pb2.Notify(url=url) for url in value)

@@ -22,6 +22,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("control.cli.slots:rollback", "Move all traffic back to the slot before."),
     "sidecars": ("control.cli.sidecars:sidecars", "Show every sidecar and what it runs."),
     "shadow": ("control.cli.shadow:shadow", "Show what comparing shadows found."),
+    "simulate": ("control.cli.simulate:simulate", "Try a rollout many times over, in virtual time."),
+    "outcome": ("control.cli.outcome:outcome", "Report what became known of past predictions."),
     "lint": ("control.cli.lint:lint", "Check files."),
     "demo": ("examples.demo.cli:demo", "See it at work: real models, real traffic, two rollouts."),
 }

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from understudy.v1 import rollouts_pb2_grpc, services_pb2_grpc
+from understudy.v1 import outcomes_pb2_grpc, rollouts_pb2_grpc, services_pb2_grpc
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,21 @@ class _Rollouts(rollouts_pb2_grpc.RolloutsServicer):
                 yield message
 
 
+class _Outcomes(outcomes_pb2_grpc.OutcomesServicer):
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    Report = _unary("Outcomes.Report")
+    Summary = _unary("Outcomes.Summary")
+
+
 @contextlib.asynccontextmanager
 async def fake_control(script: Script, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
     """The script behind a port; its address."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     services_pb2_grpc.add_ServicesServicer_to_server(_Services(script), server)
     rollouts_pb2_grpc.add_RolloutsServicer_to_server(_Rollouts(script), server)
+    outcomes_pb2_grpc.add_OutcomesServicer_to_server(_Outcomes(script), server)
     port = server.add_insecure_port(address)
     await server.start()
     try:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import pathlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -73,10 +73,13 @@ class Plane:
 
         return await until(look)
 
-    async def stage(self, name: str, state: str = "baking") -> rollouts_pb2.RolloutStatus:
+    async def stage(
+        self, stage: str, state: str = "baking", name: str = "fraud-v2-1"
+    ) -> rollouts_pb2.RolloutStatus:
         """The rollout as soon as this stage of it stands like this."""
         return await self.until(
-            lambda status: any(each.stage.name == name and each.state == state for each in status.stages)
+            lambda status: any(each.stage.name == stage and each.state == state for each in status.stages),
+            name,
         )
 
     async def bake(self, name: str, seconds: float) -> rollouts_pb2.RolloutStatus:
@@ -103,7 +106,7 @@ async def until(look: Callable[[], Awaitable[T | None]]) -> T:
 
 @contextlib.asynccontextmanager
 async def control_plane(
-    directory: pathlib.Path, clock: ManualClock | None = None, **fields: Any
+    directory: pathlib.Path, clock: ManualClock | None = None, secrets: Sequence[bytes] = (), **fields: Any
 ) -> AsyncIterator[Plane]:
     """A control service over the database in `directory`."""
     message = control_pb2.Control(
@@ -114,7 +117,7 @@ async def control_plane(
     )
     clock = clock or ManualClock()
     async with (
-        running(Config.from_proto(message), clock, tick=0.005) as listening,
+        running(Config.from_proto(message, secrets), clock, tick=0.005) as listening,
         grpc.aio.insecure_channel(listening.grpc, [("grpc.enable_http_proxy", 0)]) as channel,
     ):
         services = services_pb2_grpc.ServicesStub(channel)

@@ -25,7 +25,8 @@ def check_control(control: control_pb2.Control, path: str = "") -> list[Violatio
     elif control.store in ("sqlite:///", "sqlite:///:memory:"):
         violations.append(Violation(join(path, "store"), "must name a file, as sqlite:///understudy.db"))
     violations += check_range(control.min_acked, 0, 1, join(path, "min_acked"))
-    violations += check_positive_duration(control, "ack_timeout", path)
+    for field in ("ack_timeout", "outcome_horizon"):
+        violations += check_positive_duration(control, field, path)
     for index, notify in enumerate(control.notify):
         violations += check_notify(notify, join(path, f"notify[{index}]"))
     if control.trace_url and "{trace_id}" not in control.trace_url:

@@ -3,19 +3,21 @@
 isort:skip_file
 """
 
-from collections import abc as _abc
-from google.protobuf import descriptor as _descriptor
-from google.protobuf import message as _message
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
+from collections import abc as _abc
+
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 
 if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+    from typing import Never as _Never
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing import Never as _Never
+    from typing import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -31,13 +33,13 @@ class OutcomesReportRequest(_message.Message):
         *,
         outcomes: _abc.Iterable[Global___Outcome] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesReportRequest: _TypeAlias = OutcomesReportRequest  # noqa: Y015
+Global___OutcomesReportRequest: _TypeAlias = OutcomesReportRequest
 
 @_typing.final
 class OutcomesReportResponse(_message.Message):
@@ -71,13 +73,24 @@ class OutcomesReportResponse(_message.Message):
         refusals: _abc.Iterable[Global___OutcomeRefusal] | None = ...,
         unmatched: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "duplicates", b"duplicates", "refusals", b"refusals", "rejected", b"rejected", "unmatched", b"unmatched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "accepted",
+        b"accepted",
+        "duplicates",
+        b"duplicates",
+        "refusals",
+        b"refusals",
+        "rejected",
+        b"rejected",
+        "unmatched",
+        b"unmatched",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesReportResponse: _TypeAlias = OutcomesReportResponse  # noqa: Y015
+Global___OutcomesReportResponse: _TypeAlias = OutcomesReportResponse
 
 @_typing.final
 class OutcomeRefusal(_message.Message):
@@ -103,13 +116,15 @@ class OutcomeRefusal(_message.Message):
         reason: _builtins.str = ...,
         description: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "index", b"index", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "description", b"description", "index", b"index", "reason", b"reason"
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomeRefusal: _TypeAlias = OutcomeRefusal  # noqa: Y015
+Global___OutcomeRefusal: _TypeAlias = OutcomeRefusal
 
 @_typing.final
 class Outcome(_message.Message):
@@ -121,7 +136,6 @@ class Outcome(_message.Message):
     CORRECT_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
     PREDICTED_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
@@ -140,10 +154,6 @@ class Outcome(_message.Message):
     """With `label`: the output whose value it is. Default: the only one that was recorded, else the one
     called `label`.
     """
-    @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
-        """When it became known. Default: now."""
-
     def __init__(
         self,
         *,
@@ -151,24 +161,55 @@ class Outcome(_message.Message):
         correct: _builtins.bool = ...,
         score: _builtins.float = ...,
         label: _builtins.str = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
         predicted: _builtins.str | None = ...,
         output: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "correct", b"correct", "label", b"label", "predicted", b"predicted", "result", b"result", "score", b"score", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "_predicted",
+        b"_predicted",
+        "correct",
+        b"correct",
+        "label",
+        b"label",
+        "predicted",
+        b"predicted",
+        "result",
+        b"result",
+        "score",
+        b"score",
+    ]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "correct", b"correct", "label", b"label", "output", b"output", "predicted", b"predicted", "result", b"result", "score", b"score", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_predicted",
+        b"_predicted",
+        "correct",
+        b"correct",
+        "label",
+        b"label",
+        "output",
+        b"output",
+        "predicted",
+        b"predicted",
+        "result",
+        b"result",
+        "score",
+        b"score",
+        "ticket",
+        b"ticket",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__predicted: _TypeAlias = _typing.Literal["predicted"]  # noqa: Y015
-    _WhichOneofArgType__predicted: _TypeAlias = _typing.Literal["_predicted", b"_predicted"]  # noqa: Y015
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["correct", "score", "label"]  # noqa: Y015
-    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    _WhichOneofReturnType__predicted: _TypeAlias = _typing.Literal["predicted"]
+    _WhichOneofArgType__predicted: _TypeAlias = _typing.Literal["_predicted", b"_predicted"]
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["correct", "score", "label"]
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__predicted) -> _WhichOneofReturnType__predicted | None: ...
+    def WhichOneof(
+        self, oneof_group: _WhichOneofArgType__predicted
+    ) -> _WhichOneofReturnType__predicted | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
-Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
+Global___Outcome: _TypeAlias = Outcome
 
 @_typing.final
 class OutcomesSummaryRequest(_message.Message):
@@ -181,13 +222,13 @@ class OutcomesSummaryRequest(_message.Message):
         *,
         service: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesSummaryRequest: _TypeAlias = OutcomesSummaryRequest  # noqa: Y015
+Global___OutcomesSummaryRequest: _TypeAlias = OutcomesSummaryRequest
 
 @_typing.final
 class OutcomesSummaryResponse(_message.Message):
@@ -203,13 +244,13 @@ class OutcomesSummaryResponse(_message.Message):
         *,
         figures: _abc.Iterable[Global___OutcomeFigures] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesSummaryResponse: _TypeAlias = OutcomesSummaryResponse  # noqa: Y015
+Global___OutcomesSummaryResponse: _TypeAlias = OutcomesSummaryResponse
 
 @_typing.final
 class OutcomeFigures(_message.Message):
@@ -252,17 +293,53 @@ class OutcomeFigures(_message.Message):
         scored: _builtins.int = ...,
         score_mean: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_score_mean", b"_score_mean", "accuracy", b"accuracy", "score_mean", b"score_mean"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "_accuracy",
+        b"_accuracy",
+        "_score_mean",
+        b"_score_mean",
+        "accuracy",
+        b"accuracy",
+        "score_mean",
+        b"score_mean",
+    ]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_score_mean", b"_score_mean", "accuracy", b"accuracy", "labelled", b"labelled", "mirrored", b"mirrored", "right", b"right", "route", b"route", "score_mean", b"score_mean", "scored", b"scored", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_accuracy",
+        b"_accuracy",
+        "_score_mean",
+        b"_score_mean",
+        "accuracy",
+        b"accuracy",
+        "labelled",
+        b"labelled",
+        "mirrored",
+        b"mirrored",
+        "right",
+        b"right",
+        "route",
+        b"route",
+        "score_mean",
+        b"score_mean",
+        "scored",
+        b"scored",
+        "variant",
+        b"variant",
+        "version",
+        b"version",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
-    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
-    _WhichOneofReturnType__score_mean: _TypeAlias = _typing.Literal["score_mean"]  # noqa: Y015
-    _WhichOneofArgType__score_mean: _TypeAlias = _typing.Literal["_score_mean", b"_score_mean"]  # noqa: Y015
+    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]
+    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]
+    _WhichOneofReturnType__score_mean: _TypeAlias = _typing.Literal["score_mean"]
+    _WhichOneofArgType__score_mean: _TypeAlias = _typing.Literal["_score_mean", b"_score_mean"]
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
+    def WhichOneof(
+        self, oneof_group: _WhichOneofArgType__accuracy
+    ) -> _WhichOneofReturnType__accuracy | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_mean) -> _WhichOneofReturnType__score_mean | None: ...
+    def WhichOneof(
+        self, oneof_group: _WhichOneofArgType__score_mean
+    ) -> _WhichOneofReturnType__score_mean | None: ...
 
-Global___OutcomeFigures: _TypeAlias = OutcomeFigures  # noqa: Y015
+Global___OutcomeFigures: _TypeAlias = OutcomeFigures

@@ -3,18 +3,21 @@
 isort:skip_file
 """
 
-from collections import abc as _abc
-from google.protobuf import descriptor as _descriptor
-from google.protobuf import message as _message
-from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
+from collections import abc as _abc
+
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 
 if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+    from typing import Never as _Never
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing import Never as _Never
+    from typing import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -45,13 +48,24 @@ class PredictRequest(_message.Message):
         inputs: _abc.Iterable[Global___Tensor] | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "model_name", b"model_name", "model_version", b"model_version", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "inputs",
+        b"inputs",
+        "model_name",
+        b"model_name",
+        "model_version",
+        b"model_version",
+        "request_id",
+        b"request_id",
+        "user_id",
+        b"user_id",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PredictRequest: _TypeAlias = PredictRequest  # noqa: Y015
+Global___PredictRequest: _TypeAlias = PredictRequest
 
 @_typing.final
 class PredictResponse(_message.Message):
@@ -75,13 +89,22 @@ class PredictResponse(_message.Message):
         outputs: _abc.Iterable[Global___Tensor] | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_name", b"model_name", "model_version", b"model_version", "outputs", b"outputs", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "model_name",
+        b"model_name",
+        "model_version",
+        b"model_version",
+        "outputs",
+        b"outputs",
+        "request_id",
+        b"request_id",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
+Global___PredictResponse: _TypeAlias = PredictResponse
 
 @_typing.final
 class Tensor(_message.Message):
@@ -127,10 +150,27 @@ class Tensor(_message.Message):
         bytes: _abc.Iterable[_builtins.bytes] | None = ...,
         bools: _abc.Iterable[_builtins.bool] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bools", b"bools", "bytes", b"bytes", "doubles", b"doubles", "floats", b"floats", "ints", b"ints", "name", b"name", "shape", b"shape", "strings", b"strings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "bools",
+        b"bools",
+        "bytes",
+        b"bytes",
+        "doubles",
+        b"doubles",
+        "floats",
+        b"floats",
+        "ints",
+        b"ints",
+        "name",
+        b"name",
+        "shape",
+        b"shape",
+        "strings",
+        b"strings",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Tensor: _TypeAlias = Tensor  # noqa: Y015
+Global___Tensor: _TypeAlias = Tensor

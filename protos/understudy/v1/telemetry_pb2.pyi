@@ -3,20 +3,23 @@
 isort:skip_file
 """
 
+import builtins as _builtins
+import sys
+import typing as _typing
 from collections import abc as _abc
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-import builtins as _builtins
-import sys
-import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+    from typing import Never as _Never
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing import Never as _Never
+    from typing import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -84,13 +87,38 @@ class TelemetryReportRequest(_message.Message):
         comparisons: _abc.Iterable[Global___ComparisonRecord] | None = ...,
         predictions: _abc.Iterable[Global___RecordedPrediction] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "window_end", b"window_end", "window_start", b"window_start"
+    ]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "comparisons", b"comparisons", "evidence", b"evidence", "exemplars", b"exemplars", "node", b"node", "predictions", b"predictions", "sequence", b"sequence", "service", b"service", "variants", b"variants", "window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "boot_id",
+        b"boot_id",
+        "comparisons",
+        b"comparisons",
+        "evidence",
+        b"evidence",
+        "exemplars",
+        b"exemplars",
+        "node",
+        b"node",
+        "predictions",
+        b"predictions",
+        "sequence",
+        b"sequence",
+        "service",
+        b"service",
+        "variants",
+        b"variants",
+        "window_end",
+        b"window_end",
+        "window_start",
+        b"window_start",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TelemetryReportRequest: _TypeAlias = TelemetryReportRequest  # noqa: Y015
+Global___TelemetryReportRequest: _TypeAlias = TelemetryReportRequest
 
 @_typing.final
 class TelemetryReportResponse(_message.Message):
@@ -101,13 +129,13 @@ class TelemetryReportResponse(_message.Message):
     def __init__(
         self,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _Never
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TelemetryReportResponse: _TypeAlias = TelemetryReportResponse  # noqa: Y015
+Global___TelemetryReportResponse: _TypeAlias = TelemetryReportResponse
 
 @_typing.final
 class Evidence(_message.Message):
@@ -129,9 +157,9 @@ class Evidence(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _Never
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,9 +177,9 @@ class Evidence(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _Never
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,13 +286,52 @@ class Evidence(_message.Message):
         outcomes: Global___OutcomeCounts | None = ...,
         readings: _abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "latency", b"latency", "outcomes", b"outcomes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "comparisons", b"comparisons", "latency", b"latency", "outcomes", b"outcomes"
+    ]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "codes", b"codes", "comparisons", b"comparisons", "drawn", b"drawn", "epoch", b"epoch", "fallbacks", b"fallbacks", "keys", b"keys", "label", b"label", "latency", b"latency", "mirror_outcomes", b"mirror_outcomes", "mirrored", b"mirrored", "noise", b"noise", "outcomes", b"outcomes", "readings", b"readings", "route", b"route", "slow", b"slow", "variant", b"variant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "buckets",
+        b"buckets",
+        "codes",
+        b"codes",
+        "comparisons",
+        b"comparisons",
+        "drawn",
+        b"drawn",
+        "epoch",
+        b"epoch",
+        "fallbacks",
+        b"fallbacks",
+        "keys",
+        b"keys",
+        "label",
+        b"label",
+        "latency",
+        b"latency",
+        "mirror_outcomes",
+        b"mirror_outcomes",
+        "mirrored",
+        b"mirrored",
+        "noise",
+        b"noise",
+        "outcomes",
+        b"outcomes",
+        "readings",
+        b"readings",
+        "route",
+        b"route",
+        "slow",
+        b"slow",
+        "variant",
+        b"variant",
+        "version",
+        b"version",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+Global___Evidence: _TypeAlias = Evidence
 
 @_typing.final
 class OutcomeCounts(_message.Message):
@@ -290,13 +357,15 @@ class OutcomeCounts(_message.Message):
         scored: _builtins.int = ...,
         score_sum: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labelled", b"labelled", "right", b"right", "score_sum", b"score_sum", "scored", b"scored"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "labelled", b"labelled", "right", b"right", "score_sum", b"score_sum", "scored", b"scored"
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomeCounts: _TypeAlias = OutcomeCounts  # noqa: Y015
+Global___OutcomeCounts: _TypeAlias = OutcomeCounts
 
 @_typing.final
 class Reading(_message.Message):
@@ -324,15 +393,17 @@ class Reading(_message.Message):
         error: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "time", b"time", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "time", b"time", "value", b"value"]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "error", b"error", "metric", b"metric", "time", b"time", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_value", b"_value", "error", b"error", "metric", b"metric", "time", b"time", "value", b"value"
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
-    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
-Global___Reading: _TypeAlias = Reading  # noqa: Y015
+Global___Reading: _TypeAlias = Reading
 
 @_typing.final
 class BucketCounts(_message.Message):
@@ -354,9 +425,9 @@ class BucketCounts(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _Never
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,9 +445,9 @@ class BucketCounts(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _Never
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,13 +482,26 @@ class BucketCounts(_message.Message):
         mirror_outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         outcomes: Global___OutcomeCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "codes", b"codes", "fallbacks", b"fallbacks", "mirror_outcomes", b"mirror_outcomes", "outcomes", b"outcomes", "slow", b"slow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "bucket",
+        b"bucket",
+        "codes",
+        b"codes",
+        "fallbacks",
+        b"fallbacks",
+        "mirror_outcomes",
+        b"mirror_outcomes",
+        "outcomes",
+        b"outcomes",
+        "slow",
+        b"slow",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BucketCounts: _TypeAlias = BucketCounts  # noqa: Y015
+Global___BucketCounts: _TypeAlias = BucketCounts
 
 @_typing.final
 class Histogram(_message.Message):
@@ -455,13 +539,26 @@ class Histogram(_message.Message):
         count: _builtins.int = ...,
         sum: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_counts", b"bucket_counts", "count", b"count", "offset", b"offset", "scale", b"scale", "sum", b"sum", "zero_count", b"zero_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "bucket_counts",
+        b"bucket_counts",
+        "count",
+        b"count",
+        "offset",
+        b"offset",
+        "scale",
+        b"scale",
+        "sum",
+        b"sum",
+        "zero_count",
+        b"zero_count",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
+Global___Histogram: _TypeAlias = Histogram
 
 @_typing.final
 class SlowCount(_message.Message):
@@ -488,13 +585,15 @@ class SlowCount(_message.Message):
         count: _builtins.int = ...,
         beside: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound"]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "bound", b"bound", "count", b"count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "beside", b"beside", "bound", b"bound", "count", b"count"
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SlowCount: _TypeAlias = SlowCount  # noqa: Y015
+Global___SlowCount: _TypeAlias = SlowCount
 
 @_typing.final
 class Comparisons(_message.Message):
@@ -521,13 +620,22 @@ class Comparisons(_message.Message):
         max_absolute: _builtins.float = ...,
         max_relative: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matched", b"matched", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "mismatched", b"mismatched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "matched",
+        b"matched",
+        "max_absolute",
+        b"max_absolute",
+        "max_relative",
+        b"max_relative",
+        "mismatched",
+        b"mismatched",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Comparisons: _TypeAlias = Comparisons  # noqa: Y015
+Global___Comparisons: _TypeAlias = Comparisons
 
 @_typing.final
 class ComparisonRecord(_message.Message):
@@ -605,13 +713,52 @@ class ComparisonRecord(_message.Message):
         noise: _builtins.bool = ...,
         trace_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["primary_latency", b"primary_latency", "shadow_latency", b"shadow_latency", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "primary_latency", b"primary_latency", "shadow_latency", b"shadow_latency", "time", b"time"
+    ]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["match", b"match", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "noise", b"noise", "outcome", b"outcome", "output", b"output", "primary", b"primary", "primary_latency", b"primary_latency", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "reason", b"reason", "route", b"route", "shadow", b"shadow", "shadow_latency", b"shadow_latency", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "match",
+        b"match",
+        "max_absolute",
+        b"max_absolute",
+        "max_relative",
+        b"max_relative",
+        "noise",
+        b"noise",
+        "outcome",
+        b"outcome",
+        "output",
+        b"output",
+        "primary",
+        b"primary",
+        "primary_latency",
+        b"primary_latency",
+        "primary_prediction",
+        b"primary_prediction",
+        "primary_version",
+        b"primary_version",
+        "reason",
+        b"reason",
+        "route",
+        b"route",
+        "shadow",
+        b"shadow",
+        "shadow_latency",
+        b"shadow_latency",
+        "shadow_prediction",
+        b"shadow_prediction",
+        "shadow_version",
+        b"shadow_version",
+        "time",
+        b"time",
+        "trace_id",
+        b"trace_id",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ComparisonRecord: _TypeAlias = ComparisonRecord  # noqa: Y015
+Global___ComparisonRecord: _TypeAlias = ComparisonRecord
 
 @_typing.final
 class RecordedPrediction(_message.Message):
@@ -666,15 +813,42 @@ class RecordedPrediction(_message.Message):
         shadow_prediction: _builtins.str = ...,
         bucket: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket"]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket", "epoch", b"epoch", "nonce", b"nonce", "primary", b"primary", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "route", b"route", "shadow", b"shadow", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_bucket",
+        b"_bucket",
+        "bucket",
+        b"bucket",
+        "epoch",
+        b"epoch",
+        "nonce",
+        b"nonce",
+        "primary",
+        b"primary",
+        "primary_prediction",
+        b"primary_prediction",
+        "primary_version",
+        b"primary_version",
+        "route",
+        b"route",
+        "shadow",
+        b"shadow",
+        "shadow_prediction",
+        b"shadow_prediction",
+        "shadow_version",
+        b"shadow_version",
+        "time_ms",
+        b"time_ms",
+        "version",
+        b"version",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__bucket: _TypeAlias = _typing.Literal["bucket"]  # noqa: Y015
-    _WhichOneofArgType__bucket: _TypeAlias = _typing.Literal["_bucket", b"_bucket"]  # noqa: Y015
+    _WhichOneofReturnType__bucket: _TypeAlias = _typing.Literal["bucket"]
+    _WhichOneofArgType__bucket: _TypeAlias = _typing.Literal["_bucket", b"_bucket"]
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bucket) -> _WhichOneofReturnType__bucket | None: ...
 
-Global___RecordedPrediction: _TypeAlias = RecordedPrediction  # noqa: Y015
+Global___RecordedPrediction: _TypeAlias = RecordedPrediction
 
 @_typing.final
 class Exemplar(_message.Message):
@@ -715,13 +889,30 @@ class Exemplar(_message.Message):
         latency: _duration_pb2.Duration | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "time", b"time"]
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "kind", b"kind", "latency", b"latency", "mirrored", b"mirrored", "route", b"route", "time", b"time", "trace_id", b"trace_id", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "code",
+        b"code",
+        "kind",
+        b"kind",
+        "latency",
+        b"latency",
+        "mirrored",
+        b"mirrored",
+        "route",
+        b"route",
+        "time",
+        b"time",
+        "trace_id",
+        b"trace_id",
+        "variant",
+        b"variant",
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Exemplar: _TypeAlias = Exemplar  # noqa: Y015
+Global___Exemplar: _TypeAlias = Exemplar
 
 @_typing.final
 class VariantHealth(_message.Message):
@@ -744,10 +935,12 @@ class VariantHealth(_message.Message):
         live: _builtins.bool = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "reason", b"reason", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "live", b"live", "reason", b"reason", "variant", b"variant"
+    ]
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___VariantHealth: _TypeAlias = VariantHealth  # noqa: Y015
+Global___VariantHealth: _TypeAlias = VariantHealth
