@@ -3,22 +3,19 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -80,47 +77,15 @@ class Control(_message.Message):
         outcome_horizon: _duration_pb2.Duration | None = ...,
         ticket_secret_file: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_min_acked",
-        b"_min_acked",
-        "ack_timeout",
-        b"ack_timeout",
-        "min_acked",
-        b"min_acked",
-        "outcome_horizon",
-        b"outcome_horizon",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "min_acked", b"min_acked", "outcome_horizon", b"outcome_horizon"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_min_acked",
-        b"_min_acked",
-        "ack_timeout",
-        b"ack_timeout",
-        "http",
-        b"http",
-        "listen",
-        b"listen",
-        "min_acked",
-        b"min_acked",
-        "notify",
-        b"notify",
-        "outcome_horizon",
-        b"outcome_horizon",
-        "store",
-        b"store",
-        "ticket_secret_file",
-        b"ticket_secret_file",
-        "trace_url",
-        b"trace_url",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "http", b"http", "listen", b"listen", "min_acked", b"min_acked", "notify", b"notify", "outcome_horizon", b"outcome_horizon", "store", b"store", "ticket_secret_file", b"ticket_secret_file", "trace_url", b"trace_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__min_acked: _TypeAlias = _typing.Literal["min_acked"]
-    _WhichOneofArgType__min_acked: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked"]
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__min_acked
-    ) -> _WhichOneofReturnType__min_acked | None: ...
+    _WhichOneofReturnType__min_acked: _TypeAlias = _typing.Literal["min_acked"]  # noqa: Y015
+    _WhichOneofArgType__min_acked: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_acked) -> _WhichOneofReturnType__min_acked | None: ...
 
-Global___Control: _TypeAlias = Control
+Global___Control: _TypeAlias = Control  # noqa: Y015
 
 @_typing.final
 class Notify(_message.Message):
@@ -142,10 +107,10 @@ class Notify(_message.Message):
         url: _builtins.str = ...,
         events: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "url", b"url"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Notify: _TypeAlias = Notify
+Global___Notify: _TypeAlias = Notify  # noqa: Y015

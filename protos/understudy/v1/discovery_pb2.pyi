@@ -3,25 +3,21 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-
 from understudy.v1 import service_pb2 as _service_pb2
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -65,26 +61,13 @@ class Snapshot(_message.Message):
         latency_bounds: _abc.Iterable[_duration_pb2.Duration] | None = ...,
         built_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["built_at", b"built_at", "service", b"service"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["built_at", b"built_at", "service", b"service"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "built_at",
-        b"built_at",
-        "epoch",
-        b"epoch",
-        "latency_bounds",
-        b"latency_bounds",
-        "rollout",
-        b"rollout",
-        "service",
-        b"service",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["built_at", b"built_at", "epoch", b"epoch", "latency_bounds", b"latency_bounds", "rollout", b"rollout", "service", b"service", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Snapshot: _TypeAlias = Snapshot
+Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
 
 @_typing.final
 class SubscribeRequest(_message.Message):
@@ -125,28 +108,13 @@ class SubscribeRequest(_message.Message):
         nonce: _builtins.str = ...,
         error_detail: Global___ErrorDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error_detail", b"error_detail"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error_detail", b"error_detail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "boot_id",
-        b"boot_id",
-        "epoch",
-        b"epoch",
-        "error_detail",
-        b"error_detail",
-        "node",
-        b"node",
-        "nonce",
-        b"nonce",
-        "service",
-        b"service",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "epoch", b"epoch", "error_detail", b"error_detail", "node", b"node", "nonce", b"nonce", "service", b"service", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SubscribeRequest: _TypeAlias = SubscribeRequest
+Global___SubscribeRequest: _TypeAlias = SubscribeRequest  # noqa: Y015
 
 @_typing.final
 class SubscribeResponse(_message.Message):
@@ -166,13 +134,13 @@ class SubscribeResponse(_message.Message):
         snapshot: Global___Snapshot | None = ...,
         nonce: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce", b"nonce", "snapshot", b"snapshot"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce", b"nonce", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SubscribeResponse: _TypeAlias = SubscribeResponse
+Global___SubscribeResponse: _TypeAlias = SubscribeResponse  # noqa: Y015
 
 @_typing.final
 class ErrorDetail(_message.Message):
@@ -194,13 +162,13 @@ class ErrorDetail(_message.Message):
         message: _builtins.str = ...,
         violations: _abc.Iterable[Global___FieldViolation] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "violations", b"violations"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ErrorDetail: _TypeAlias = ErrorDetail
+Global___ErrorDetail: _TypeAlias = ErrorDetail  # noqa: Y015
 
 @_typing.final
 class FieldViolation(_message.Message):
@@ -220,10 +188,10 @@ class FieldViolation(_message.Message):
         field: _builtins.str = ...,
         description: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FieldViolation: _TypeAlias = FieldViolation
+Global___FieldViolation: _TypeAlias = FieldViolation  # noqa: Y015

@@ -3,24 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from grpc import aio as _aio
+from understudy.v1 import discovery_pb2 as _discovery_pb2
 import abc as _abc_1
+import grpc as _grpc
 import sys
 import typing as _typing
-from collections import abc as _abc
-
-import grpc as _grpc
-from grpc import aio as _aio
-
-from understudy.v1 import discovery_pb2 as _discovery_pb2
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -34,9 +33,7 @@ class ConfigDiscoveryStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ConfigDiscoveryAsyncStub: ...
-    Subscribe: _grpc.StreamStreamMultiCallable[
-        _discovery_pb2.SubscribeRequest, _discovery_pb2.SubscribeResponse
-    ]
+    Subscribe: _grpc.StreamStreamMultiCallable[_discovery_pb2.SubscribeRequest, _discovery_pb2.SubscribeResponse]
     """One stream per sidecar, by the rules of xDS: the sidecar's first message subscribes; the control
     service sends a snapshot whenever there is a newer one; the sidecar answers each with an ACK (it is
     in force) or a NACK (it is not, the one before still is), always quoting the nonce.
@@ -47,9 +44,7 @@ class ConfigDiscoveryAsyncStub(ConfigDiscoveryStub):
     """Carries snapshots from the control service to sidecars."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Subscribe: _aio.StreamStreamMultiCallable[
-        _discovery_pb2.SubscribeRequest, _discovery_pb2.SubscribeResponse
-    ]  # type: ignore[assignment]
+    Subscribe: _aio.StreamStreamMultiCallable[_discovery_pb2.SubscribeRequest, _discovery_pb2.SubscribeResponse]  # type: ignore[assignment]
     """One stream per sidecar, by the rules of xDS: the sidecar's first message subscribes; the control
     service sends a snapshot whenever there is a newer one; the sidecar answers each with an ACK (it is
     in force) or a NACK (it is not, the one before still is), always quoting the nonce.
@@ -63,14 +58,10 @@ class ConfigDiscoveryServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_discovery_pb2.SubscribeRequest],
         context: _ServicerContext,
-    ) -> (
-        _abc.Iterator[_discovery_pb2.SubscribeResponse] | _abc.AsyncIterator[_discovery_pb2.SubscribeResponse]
-    ):
+    ) -> _typing.Union[_abc.Iterator[_discovery_pb2.SubscribeResponse], _abc.AsyncIterator[_discovery_pb2.SubscribeResponse]]:
         """One stream per sidecar, by the rules of xDS: the sidecar's first message subscribes; the control
         service sends a snapshot whenever there is a newer one; the sidecar answers each with an ACK (it is
         in force) or a NACK (it is not, the one before still is), always quoting the nonce.
         """
 
-def add_ConfigDiscoveryServicer_to_server(
-    servicer: ConfigDiscoveryServicer, server: _grpc.Server | _aio.Server
-) -> None: ...
+def add_ConfigDiscoveryServicer_to_server(servicer: ConfigDiscoveryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,21 +3,18 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -33,13 +30,13 @@ class OutcomesReportRequest(_message.Message):
         *,
         outcomes: _abc.Iterable[Global___Outcome] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesReportRequest: _TypeAlias = OutcomesReportRequest
+Global___OutcomesReportRequest: _TypeAlias = OutcomesReportRequest  # noqa: Y015
 
 @_typing.final
 class OutcomesReportResponse(_message.Message):
@@ -73,24 +70,13 @@ class OutcomesReportResponse(_message.Message):
         refusals: _abc.Iterable[Global___OutcomeRefusal] | None = ...,
         unmatched: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "accepted",
-        b"accepted",
-        "duplicates",
-        b"duplicates",
-        "refusals",
-        b"refusals",
-        "rejected",
-        b"rejected",
-        "unmatched",
-        b"unmatched",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "duplicates", b"duplicates", "refusals", b"refusals", "rejected", b"rejected", "unmatched", b"unmatched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesReportResponse: _TypeAlias = OutcomesReportResponse
+Global___OutcomesReportResponse: _TypeAlias = OutcomesReportResponse  # noqa: Y015
 
 @_typing.final
 class OutcomeRefusal(_message.Message):
@@ -116,15 +102,13 @@ class OutcomeRefusal(_message.Message):
         reason: _builtins.str = ...,
         description: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "description", b"description", "index", b"index", "reason", b"reason"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "index", b"index", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomeRefusal: _TypeAlias = OutcomeRefusal
+Global___OutcomeRefusal: _TypeAlias = OutcomeRefusal  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):
@@ -164,52 +148,20 @@ class Outcome(_message.Message):
         predicted: _builtins.str | None = ...,
         output: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_predicted",
-        b"_predicted",
-        "correct",
-        b"correct",
-        "label",
-        b"label",
-        "predicted",
-        b"predicted",
-        "result",
-        b"result",
-        "score",
-        b"score",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "correct", b"correct", "label", b"label", "predicted", b"predicted", "result", b"result", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_predicted",
-        b"_predicted",
-        "correct",
-        b"correct",
-        "label",
-        b"label",
-        "output",
-        b"output",
-        "predicted",
-        b"predicted",
-        "result",
-        b"result",
-        "score",
-        b"score",
-        "ticket",
-        b"ticket",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "correct", b"correct", "label", b"label", "output", b"output", "predicted", b"predicted", "result", b"result", "score", b"score", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__predicted: _TypeAlias = _typing.Literal["predicted"]
-    _WhichOneofArgType__predicted: _TypeAlias = _typing.Literal["_predicted", b"_predicted"]
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["correct", "score", "label"]
-    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]
+    _WhichOneofReturnType__predicted: _TypeAlias = _typing.Literal["predicted"]  # noqa: Y015
+    _WhichOneofArgType__predicted: _TypeAlias = _typing.Literal["_predicted", b"_predicted"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["correct", "score", "label"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__predicted
-    ) -> _WhichOneofReturnType__predicted | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__predicted) -> _WhichOneofReturnType__predicted | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
-Global___Outcome: _TypeAlias = Outcome
+Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
 class OutcomesSummaryRequest(_message.Message):
@@ -222,13 +174,13 @@ class OutcomesSummaryRequest(_message.Message):
         *,
         service: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesSummaryRequest: _TypeAlias = OutcomesSummaryRequest
+Global___OutcomesSummaryRequest: _TypeAlias = OutcomesSummaryRequest  # noqa: Y015
 
 @_typing.final
 class OutcomesSummaryResponse(_message.Message):
@@ -244,13 +196,13 @@ class OutcomesSummaryResponse(_message.Message):
         *,
         figures: _abc.Iterable[Global___OutcomeFigures] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomesSummaryResponse: _TypeAlias = OutcomesSummaryResponse
+Global___OutcomesSummaryResponse: _TypeAlias = OutcomesSummaryResponse  # noqa: Y015
 
 @_typing.final
 class OutcomeFigures(_message.Message):
@@ -293,53 +245,17 @@ class OutcomeFigures(_message.Message):
         scored: _builtins.int = ...,
         score_mean: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_accuracy",
-        b"_accuracy",
-        "_score_mean",
-        b"_score_mean",
-        "accuracy",
-        b"accuracy",
-        "score_mean",
-        b"score_mean",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_score_mean", b"_score_mean", "accuracy", b"accuracy", "score_mean", b"score_mean"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_accuracy",
-        b"_accuracy",
-        "_score_mean",
-        b"_score_mean",
-        "accuracy",
-        b"accuracy",
-        "labelled",
-        b"labelled",
-        "mirrored",
-        b"mirrored",
-        "right",
-        b"right",
-        "route",
-        b"route",
-        "score_mean",
-        b"score_mean",
-        "scored",
-        b"scored",
-        "variant",
-        b"variant",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_score_mean", b"_score_mean", "accuracy", b"accuracy", "labelled", b"labelled", "mirrored", b"mirrored", "right", b"right", "route", b"route", "score_mean", b"score_mean", "scored", b"scored", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]
-    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]
-    _WhichOneofReturnType__score_mean: _TypeAlias = _typing.Literal["score_mean"]
-    _WhichOneofArgType__score_mean: _TypeAlias = _typing.Literal["_score_mean", b"_score_mean"]
+    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
+    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__score_mean: _TypeAlias = _typing.Literal["score_mean"]  # noqa: Y015
+    _WhichOneofArgType__score_mean: _TypeAlias = _typing.Literal["_score_mean", b"_score_mean"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__accuracy
-    ) -> _WhichOneofReturnType__accuracy | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__score_mean
-    ) -> _WhichOneofReturnType__score_mean | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_mean) -> _WhichOneofReturnType__score_mean | None: ...
 
-Global___OutcomeFigures: _TypeAlias = OutcomeFigures
+Global___OutcomeFigures: _TypeAlias = OutcomeFigures  # noqa: Y015

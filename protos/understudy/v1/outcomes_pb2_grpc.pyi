@@ -3,24 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from grpc import aio as _aio
+from understudy.v1 import outcomes_pb2 as _outcomes_pb2
 import abc as _abc_1
+import grpc as _grpc
 import sys
 import typing as _typing
-from collections import abc as _abc
-
-import grpc as _grpc
-from grpc import aio as _aio
-
-from understudy.v1 import outcomes_pb2 as _outcomes_pb2
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -34,15 +33,11 @@ class OutcomesStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OutcomesAsyncStub: ...
-    Report: _grpc.UnaryUnaryMultiCallable[
-        _outcomes_pb2.OutcomesReportRequest, _outcomes_pb2.OutcomesReportResponse
-    ]
+    Report: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesReportRequest, _outcomes_pb2.OutcomesReportResponse]
     """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
     INVALID_ARGUMENT for more than 10000 at once.
     """
-    Summary: _grpc.UnaryUnaryMultiCallable[
-        _outcomes_pb2.OutcomesSummaryRequest, _outcomes_pb2.OutcomesSummaryResponse
-    ]
+    Summary: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesSummaryRequest, _outcomes_pb2.OutcomesSummaryResponse]
     """What outcomes say of a service's variants."""
 
 @_typing.type_check_only
@@ -50,15 +45,11 @@ class OutcomesAsyncStub(OutcomesStub):
     """Takes labels for past predictions."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Report: _aio.UnaryUnaryMultiCallable[
-        _outcomes_pb2.OutcomesReportRequest, _outcomes_pb2.OutcomesReportResponse
-    ]  # type: ignore[assignment]
+    Report: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesReportRequest, _outcomes_pb2.OutcomesReportResponse]  # type: ignore[assignment]
     """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
     INVALID_ARGUMENT for more than 10000 at once.
     """
-    Summary: _aio.UnaryUnaryMultiCallable[
-        _outcomes_pb2.OutcomesSummaryRequest, _outcomes_pb2.OutcomesSummaryResponse
-    ]  # type: ignore[assignment]
+    Summary: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.OutcomesSummaryRequest, _outcomes_pb2.OutcomesSummaryResponse]  # type: ignore[assignment]
     """What outcomes say of a service's variants."""
 
 class OutcomesServicer(metaclass=_abc_1.ABCMeta):
@@ -69,7 +60,7 @@ class OutcomesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _outcomes_pb2.OutcomesReportRequest,
         context: _ServicerContext,
-    ) -> _outcomes_pb2.OutcomesReportResponse | _abc.Awaitable[_outcomes_pb2.OutcomesReportResponse]:
+    ) -> _typing.Union[_outcomes_pb2.OutcomesReportResponse, _abc.Awaitable[_outcomes_pb2.OutcomesReportResponse]]:
         """Each outcome counts once, however often and in whatever order it comes. Answered once it is stored;
         INVALID_ARGUMENT for more than 10000 at once.
         """
@@ -79,9 +70,7 @@ class OutcomesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _outcomes_pb2.OutcomesSummaryRequest,
         context: _ServicerContext,
-    ) -> _outcomes_pb2.OutcomesSummaryResponse | _abc.Awaitable[_outcomes_pb2.OutcomesSummaryResponse]:
+    ) -> _typing.Union[_outcomes_pb2.OutcomesSummaryResponse, _abc.Awaitable[_outcomes_pb2.OutcomesSummaryResponse]]:
         """What outcomes say of a service's variants."""
 
-def add_OutcomesServicer_to_server(
-    servicer: OutcomesServicer, server: _grpc.Server | _aio.Server
-) -> None: ...
+def add_OutcomesServicer_to_server(servicer: OutcomesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,21 +3,18 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -48,24 +45,13 @@ class PredictRequest(_message.Message):
         inputs: _abc.Iterable[Global___Tensor] | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "inputs",
-        b"inputs",
-        "model_name",
-        b"model_name",
-        "model_version",
-        b"model_version",
-        "request_id",
-        b"request_id",
-        "user_id",
-        b"user_id",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "model_name", b"model_name", "model_version", b"model_version", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PredictRequest: _TypeAlias = PredictRequest
+Global___PredictRequest: _TypeAlias = PredictRequest  # noqa: Y015
 
 @_typing.final
 class PredictResponse(_message.Message):
@@ -89,22 +75,13 @@ class PredictResponse(_message.Message):
         outputs: _abc.Iterable[Global___Tensor] | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "model_name",
-        b"model_name",
-        "model_version",
-        b"model_version",
-        "outputs",
-        b"outputs",
-        "request_id",
-        b"request_id",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_name", b"model_name", "model_version", b"model_version", "outputs", b"outputs", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PredictResponse: _TypeAlias = PredictResponse
+Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
 
 @_typing.final
 class Tensor(_message.Message):
@@ -150,27 +127,10 @@ class Tensor(_message.Message):
         bytes: _abc.Iterable[_builtins.bytes] | None = ...,
         bools: _abc.Iterable[_builtins.bool] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "bools",
-        b"bools",
-        "bytes",
-        b"bytes",
-        "doubles",
-        b"doubles",
-        "floats",
-        b"floats",
-        "ints",
-        b"ints",
-        "name",
-        b"name",
-        "shape",
-        b"shape",
-        "strings",
-        b"strings",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bools", b"bools", "bytes", b"bytes", "doubles", b"doubles", "floats", b"floats", "ints", b"ints", "name", b"name", "shape", b"shape", "strings", b"strings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Tensor: _TypeAlias = Tensor
+Global___Tensor: _TypeAlias = Tensor  # noqa: Y015

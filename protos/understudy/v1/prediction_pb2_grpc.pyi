@@ -3,24 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from grpc import aio as _aio
+from understudy.v1 import prediction_pb2 as _prediction_pb2
 import abc as _abc_1
+import grpc as _grpc
 import sys
 import typing as _typing
-from collections import abc as _abc
-
-import grpc as _grpc
-from grpc import aio as _aio
-
-from understudy.v1 import prediction_pb2 as _prediction_pb2
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -51,8 +50,6 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _prediction_pb2.PredictRequest,
         context: _ServicerContext,
-    ) -> _prediction_pb2.PredictResponse | _abc.Awaitable[_prediction_pb2.PredictResponse]: ...
+    ) -> _typing.Union[_prediction_pb2.PredictResponse, _abc.Awaitable[_prediction_pb2.PredictResponse]]: ...
 
-def add_PredictionServiceServicer_to_server(
-    servicer: PredictionServiceServicer, server: _grpc.Server | _aio.Server
-) -> None: ...
+def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,25 +3,21 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
-
 from understudy.v1 import control_pb2 as _control_pb2
 from understudy.v1 import service_pb2 as _service_pb2
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -152,106 +148,24 @@ class Rollout(_message.Message):
         metrics: _abc.Iterable[Global___ExternalMetric] | None = ...,
         sample_ratio: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_alpha",
-        b"_alpha",
-        "_min_calls",
-        b"_min_calls",
-        "alpha",
-        b"alpha",
-        "blue_green",
-        b"blue_green",
-        "canary",
-        b"canary",
-        "compare",
-        b"compare",
-        "min_calls",
-        b"min_calls",
-        "mirror_deadline",
-        b"mirror_deadline",
-        "progressive",
-        b"progressive",
-        "shadow",
-        b"shadow",
-        "strategy",
-        b"strategy",
-        "warmup",
-        b"warmup",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_min_calls", b"_min_calls", "alpha", b"alpha", "blue_green", b"blue_green", "canary", b"canary", "compare", b"compare", "min_calls", b"min_calls", "mirror_deadline", b"mirror_deadline", "progressive", b"progressive", "shadow", b"shadow", "strategy", b"strategy", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_alpha",
-        b"_alpha",
-        "_min_calls",
-        b"_min_calls",
-        "advance",
-        b"advance",
-        "alpha",
-        b"alpha",
-        "blue_green",
-        b"blue_green",
-        "canary",
-        b"canary",
-        "candidate",
-        b"candidate",
-        "compare",
-        b"compare",
-        "error_codes",
-        b"error_codes",
-        "gate",
-        b"gate",
-        "metrics",
-        b"metrics",
-        "min_calls",
-        b"min_calls",
-        "mirror_deadline",
-        b"mirror_deadline",
-        "name",
-        b"name",
-        "notify",
-        b"notify",
-        "on_fail",
-        b"on_fail",
-        "on_inconclusive",
-        b"on_inconclusive",
-        "progressive",
-        b"progressive",
-        "route",
-        b"route",
-        "sample_ratio",
-        b"sample_ratio",
-        "service",
-        b"service",
-        "shadow",
-        b"shadow",
-        "strategy",
-        b"strategy",
-        "warmup",
-        b"warmup",
-        "warmup_calls",
-        b"warmup_calls",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_min_calls", b"_min_calls", "advance", b"advance", "alpha", b"alpha", "blue_green", b"blue_green", "canary", b"canary", "candidate", b"candidate", "compare", b"compare", "error_codes", b"error_codes", "gate", b"gate", "metrics", b"metrics", "min_calls", b"min_calls", "mirror_deadline", b"mirror_deadline", "name", b"name", "notify", b"notify", "on_fail", b"on_fail", "on_inconclusive", b"on_inconclusive", "progressive", b"progressive", "route", b"route", "sample_ratio", b"sample_ratio", "service", b"service", "shadow", b"shadow", "strategy", b"strategy", "warmup", b"warmup", "warmup_calls", b"warmup_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]
-    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]
-    _WhichOneofReturnType__min_calls: _TypeAlias = _typing.Literal["min_calls"]
-    _WhichOneofArgType__min_calls: _TypeAlias = _typing.Literal["_min_calls", b"_min_calls"]
-    _WhichOneofReturnType_strategy: _TypeAlias = _typing.Literal[
-        "blue_green", "canary", "shadow", "progressive"
-    ]
-    _WhichOneofArgType_strategy: _TypeAlias = _typing.Literal["strategy", b"strategy"]
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__min_calls: _TypeAlias = _typing.Literal["min_calls"]  # noqa: Y015
+    _WhichOneofArgType__min_calls: _TypeAlias = _typing.Literal["_min_calls", b"_min_calls"]  # noqa: Y015
+    _WhichOneofReturnType_strategy: _TypeAlias = _typing.Literal["blue_green", "canary", "shadow", "progressive"]  # noqa: Y015
+    _WhichOneofArgType_strategy: _TypeAlias = _typing.Literal["strategy", b"strategy"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__min_calls
-    ) -> _WhichOneofReturnType__min_calls | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_calls) -> _WhichOneofReturnType__min_calls | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType_strategy
-    ) -> _WhichOneofReturnType_strategy | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_strategy) -> _WhichOneofReturnType_strategy | None: ...
 
-Global___Rollout: _TypeAlias = Rollout
+Global___Rollout: _TypeAlias = Rollout  # noqa: Y015
 
 @_typing.final
 class BlueGreen(_message.Message):
@@ -291,26 +205,13 @@ class BlueGreen(_message.Message):
         keep_old: _duration_pb2.Duration | None = ...,
         max_bake: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "bake", b"bake", "keep_old", b"keep_old", "max_bake", b"max_bake"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "keep_old", b"keep_old", "max_bake", b"max_bake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "bake",
-        b"bake",
-        "keep_old",
-        b"keep_old",
-        "max_bake",
-        b"max_bake",
-        "mirror_percent",
-        b"mirror_percent",
-        "require",
-        b"require",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "keep_old", b"keep_old", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BlueGreen: _TypeAlias = BlueGreen
+Global___BlueGreen: _TypeAlias = BlueGreen  # noqa: Y015
 
 @_typing.final
 class Canary(_message.Message):
@@ -352,68 +253,24 @@ class Canary(_message.Message):
         require: _abc.Iterable[_builtins.str] | None = ...,
         max_bake: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_increment_percent",
-        b"_increment_percent",
-        "_initial_percent",
-        b"_initial_percent",
-        "_max_percent",
-        b"_max_percent",
-        "increment_percent",
-        b"increment_percent",
-        "initial_percent",
-        b"initial_percent",
-        "interval",
-        b"interval",
-        "max_bake",
-        b"max_bake",
-        "max_percent",
-        b"max_percent",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent", "_initial_percent", b"_initial_percent", "_max_percent", b"_max_percent", "increment_percent", b"increment_percent", "initial_percent", b"initial_percent", "interval", b"interval", "max_bake", b"max_bake", "max_percent", b"max_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_increment_percent",
-        b"_increment_percent",
-        "_initial_percent",
-        b"_initial_percent",
-        "_max_percent",
-        b"_max_percent",
-        "increment_percent",
-        b"increment_percent",
-        "initial_percent",
-        b"initial_percent",
-        "interval",
-        b"interval",
-        "max_bake",
-        b"max_bake",
-        "max_percent",
-        b"max_percent",
-        "require",
-        b"require",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent", "_initial_percent", b"_initial_percent", "_max_percent", b"_max_percent", "increment_percent", b"increment_percent", "initial_percent", b"initial_percent", "interval", b"interval", "max_bake", b"max_bake", "max_percent", b"max_percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__increment_percent: _TypeAlias = _typing.Literal["increment_percent"]
-    _WhichOneofArgType__increment_percent: _TypeAlias = _typing.Literal[
-        "_increment_percent", b"_increment_percent"
-    ]
-    _WhichOneofReturnType__initial_percent: _TypeAlias = _typing.Literal["initial_percent"]
-    _WhichOneofArgType__initial_percent: _TypeAlias = _typing.Literal["_initial_percent", b"_initial_percent"]
-    _WhichOneofReturnType__max_percent: _TypeAlias = _typing.Literal["max_percent"]
-    _WhichOneofArgType__max_percent: _TypeAlias = _typing.Literal["_max_percent", b"_max_percent"]
+    _WhichOneofReturnType__increment_percent: _TypeAlias = _typing.Literal["increment_percent"]  # noqa: Y015
+    _WhichOneofArgType__increment_percent: _TypeAlias = _typing.Literal["_increment_percent", b"_increment_percent"]  # noqa: Y015
+    _WhichOneofReturnType__initial_percent: _TypeAlias = _typing.Literal["initial_percent"]  # noqa: Y015
+    _WhichOneofArgType__initial_percent: _TypeAlias = _typing.Literal["_initial_percent", b"_initial_percent"]  # noqa: Y015
+    _WhichOneofReturnType__max_percent: _TypeAlias = _typing.Literal["max_percent"]  # noqa: Y015
+    _WhichOneofArgType__max_percent: _TypeAlias = _typing.Literal["_max_percent", b"_max_percent"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__increment_percent
-    ) -> _WhichOneofReturnType__increment_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__increment_percent) -> _WhichOneofReturnType__increment_percent | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__initial_percent
-    ) -> _WhichOneofReturnType__initial_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_percent) -> _WhichOneofReturnType__initial_percent | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__max_percent
-    ) -> _WhichOneofReturnType__max_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_percent) -> _WhichOneofReturnType__max_percent | None: ...
 
-Global___Canary: _TypeAlias = Canary
+Global___Canary: _TypeAlias = Canary  # noqa: Y015
 
 @_typing.final
 class Shadow(_message.Message):
@@ -447,37 +304,15 @@ class Shadow(_message.Message):
         require: _abc.Iterable[_builtins.str] | None = ...,
         max_bake: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_mirror_percent",
-        b"_mirror_percent",
-        "bake",
-        b"bake",
-        "max_bake",
-        b"max_bake",
-        "mirror_percent",
-        b"mirror_percent",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent", "bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_mirror_percent",
-        b"_mirror_percent",
-        "bake",
-        b"bake",
-        "max_bake",
-        b"max_bake",
-        "mirror_percent",
-        b"mirror_percent",
-        "require",
-        b"require",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent", "bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__mirror_percent: _TypeAlias = _typing.Literal["mirror_percent"]
-    _WhichOneofArgType__mirror_percent: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent"]
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__mirror_percent
-    ) -> _WhichOneofReturnType__mirror_percent | None: ...
+    _WhichOneofReturnType__mirror_percent: _TypeAlias = _typing.Literal["mirror_percent"]  # noqa: Y015
+    _WhichOneofArgType__mirror_percent: _TypeAlias = _typing.Literal["_mirror_percent", b"_mirror_percent"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mirror_percent) -> _WhichOneofReturnType__mirror_percent | None: ...
 
-Global___Shadow: _TypeAlias = Shadow
+Global___Shadow: _TypeAlias = Shadow  # noqa: Y015
 
 @_typing.final
 class Progressive(_message.Message):
@@ -493,13 +328,13 @@ class Progressive(_message.Message):
         *,
         stages: _abc.Iterable[Global___Stage] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stages", b"stages"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Progressive: _TypeAlias = Progressive
+Global___Progressive: _TypeAlias = Progressive  # noqa: Y015
 
 @_typing.final
 class Stage(_message.Message):
@@ -551,30 +386,13 @@ class Stage(_message.Message):
         pause: _builtins.bool = ...,
         advance: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "max_bake", b"max_bake"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "max_bake", b"max_bake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "advance",
-        b"advance",
-        "bake",
-        b"bake",
-        "max_bake",
-        b"max_bake",
-        "mirror_percent",
-        b"mirror_percent",
-        "name",
-        b"name",
-        "pause",
-        b"pause",
-        "percent",
-        b"percent",
-        "require",
-        b"require",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advance", b"advance", "bake", b"bake", "max_bake", b"max_bake", "mirror_percent", b"mirror_percent", "name", b"name", "pause", b"pause", "percent", b"percent", "require", b"require"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Stage: _TypeAlias = Stage
+Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 @_typing.final
 class ExternalMetric(_message.Message):
@@ -622,43 +440,15 @@ class ExternalMetric(_message.Message):
         failure_limit: _builtins.int = ...,
         on_no_answer: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "interval",
-        b"interval",
-        "prometheus",
-        b"prometheus",
-        "source",
-        b"source",
-        "timeout",
-        b"timeout",
-        "webhook",
-        b"webhook",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "prometheus", b"prometheus", "source", b"source", "timeout", b"timeout", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "failure_limit",
-        b"failure_limit",
-        "interval",
-        b"interval",
-        "name",
-        b"name",
-        "on_no_answer",
-        b"on_no_answer",
-        "prometheus",
-        b"prometheus",
-        "source",
-        b"source",
-        "timeout",
-        b"timeout",
-        "webhook",
-        b"webhook",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure_limit", b"failure_limit", "interval", b"interval", "name", b"name", "on_no_answer", b"on_no_answer", "prometheus", b"prometheus", "source", b"source", "timeout", b"timeout", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["prometheus", "webhook"]
-    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["prometheus", "webhook"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
-Global___ExternalMetric: _TypeAlias = ExternalMetric
+Global___ExternalMetric: _TypeAlias = ExternalMetric  # noqa: Y015
 
 @_typing.final
 class PrometheusQuery(_message.Message):
@@ -679,13 +469,13 @@ class PrometheusQuery(_message.Message):
         url: _builtins.str = ...,
         query: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query", "url", b"url"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PrometheusQuery: _TypeAlias = PrometheusQuery
+Global___PrometheusQuery: _TypeAlias = PrometheusQuery  # noqa: Y015
 
 @_typing.final
 class MetricWebhook(_message.Message):
@@ -700,10 +490,10 @@ class MetricWebhook(_message.Message):
         *,
         url: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["url", b"url"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MetricWebhook: _TypeAlias = MetricWebhook
+Global___MetricWebhook: _TypeAlias = MetricWebhook  # noqa: Y015

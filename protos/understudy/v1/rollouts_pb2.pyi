@@ -3,27 +3,23 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-
 from understudy.v1 import rollout_pb2 as _rollout_pb2
 from understudy.v1 import services_pb2 as _services_pb2
 from understudy.v1 import telemetry_pb2 as _telemetry_pb2
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -47,15 +43,13 @@ class StartRequest(_message.Message):
         supersede: _builtins.bool = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "by", b"by", "rollout", b"rollout", "supersede", b"supersede"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "rollout", b"rollout", "supersede", b"supersede"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StartRequest: _TypeAlias = StartRequest
+Global___StartRequest: _TypeAlias = StartRequest  # noqa: Y015
 
 @_typing.final
 class StartResponse(_message.Message):
@@ -75,13 +69,13 @@ class StartResponse(_message.Message):
         rollout: Global___RolloutStatus | None = ...,
         proofs: _abc.Iterable[Global___ProofEstimate] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs", b"proofs", "rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs", b"proofs", "rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StartResponse: _TypeAlias = StartResponse
+Global___StartResponse: _TypeAlias = StartResponse  # noqa: Y015
 
 @_typing.final
 class ProofEstimate(_message.Message):
@@ -117,32 +111,15 @@ class ProofEstimate(_message.Message):
         at_present_rate: _duration_pb2.Duration | None = ...,
         note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_calls", b"_calls", "at_present_rate", b"at_present_rate", "calls", b"calls"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_calls", b"_calls", "at_present_rate", b"at_present_rate", "calls", b"calls"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_calls",
-        b"_calls",
-        "arm",
-        b"arm",
-        "at_present_rate",
-        b"at_present_rate",
-        "calls",
-        b"calls",
-        "note",
-        b"note",
-        "require",
-        b"require",
-        "stage",
-        b"stage",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_calls", b"_calls", "arm", b"arm", "at_present_rate", b"at_present_rate", "calls", b"calls", "note", b"note", "require", b"require", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__calls: _TypeAlias = _typing.Literal["calls"]
-    _WhichOneofArgType__calls: _TypeAlias = _typing.Literal["_calls", b"_calls"]
+    _WhichOneofReturnType__calls: _TypeAlias = _typing.Literal["calls"]  # noqa: Y015
+    _WhichOneofArgType__calls: _TypeAlias = _typing.Literal["_calls", b"_calls"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__calls) -> _WhichOneofReturnType__calls | None: ...
 
-Global___ProofEstimate: _TypeAlias = ProofEstimate
+Global___ProofEstimate: _TypeAlias = ProofEstimate  # noqa: Y015
 
 @_typing.final
 class RolloutsGetRequest(_message.Message):
@@ -155,13 +132,13 @@ class RolloutsGetRequest(_message.Message):
         *,
         name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RolloutsGetRequest: _TypeAlias = RolloutsGetRequest
+Global___RolloutsGetRequest: _TypeAlias = RolloutsGetRequest  # noqa: Y015
 
 @_typing.final
 class RolloutsGetResponse(_message.Message):
@@ -175,13 +152,13 @@ class RolloutsGetResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RolloutsGetResponse: _TypeAlias = RolloutsGetResponse
+Global___RolloutsGetResponse: _TypeAlias = RolloutsGetResponse  # noqa: Y015
 
 @_typing.final
 class RolloutsListRequest(_message.Message):
@@ -195,13 +172,13 @@ class RolloutsListRequest(_message.Message):
         *,
         service: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RolloutsListRequest: _TypeAlias = RolloutsListRequest
+Global___RolloutsListRequest: _TypeAlias = RolloutsListRequest  # noqa: Y015
 
 @_typing.final
 class RolloutsListResponse(_message.Message):
@@ -215,13 +192,13 @@ class RolloutsListResponse(_message.Message):
         *,
         rollouts: _abc.Iterable[Global___RolloutStatus] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollouts", b"rollouts"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollouts", b"rollouts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RolloutsListResponse: _TypeAlias = RolloutsListResponse
+Global___RolloutsListResponse: _TypeAlias = RolloutsListResponse  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):
@@ -234,13 +211,13 @@ class WatchRequest(_message.Message):
         *,
         name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WatchRequest: _TypeAlias = WatchRequest
+Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
 @_typing.final
 class WatchResponse(_message.Message):
@@ -254,13 +231,13 @@ class WatchResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WatchResponse: _TypeAlias = WatchResponse
+Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
 
 @_typing.final
 class PromoteRequest(_message.Message):
@@ -280,13 +257,13 @@ class PromoteRequest(_message.Message):
         full: _builtins.bool = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "full", b"full", "name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "full", b"full", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PromoteRequest: _TypeAlias = PromoteRequest
+Global___PromoteRequest: _TypeAlias = PromoteRequest  # noqa: Y015
 
 @_typing.final
 class PromoteResponse(_message.Message):
@@ -300,13 +277,13 @@ class PromoteResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PromoteResponse: _TypeAlias = PromoteResponse
+Global___PromoteResponse: _TypeAlias = PromoteResponse  # noqa: Y015
 
 @_typing.final
 class PauseRequest(_message.Message):
@@ -322,13 +299,13 @@ class PauseRequest(_message.Message):
         name: _builtins.str = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PauseRequest: _TypeAlias = PauseRequest
+Global___PauseRequest: _TypeAlias = PauseRequest  # noqa: Y015
 
 @_typing.final
 class PauseResponse(_message.Message):
@@ -342,13 +319,13 @@ class PauseResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PauseResponse: _TypeAlias = PauseResponse
+Global___PauseResponse: _TypeAlias = PauseResponse  # noqa: Y015
 
 @_typing.final
 class ResumeRequest(_message.Message):
@@ -364,13 +341,13 @@ class ResumeRequest(_message.Message):
         name: _builtins.str = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ResumeRequest: _TypeAlias = ResumeRequest
+Global___ResumeRequest: _TypeAlias = ResumeRequest  # noqa: Y015
 
 @_typing.final
 class ResumeResponse(_message.Message):
@@ -384,13 +361,13 @@ class ResumeResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ResumeResponse: _TypeAlias = ResumeResponse
+Global___ResumeResponse: _TypeAlias = ResumeResponse  # noqa: Y015
 
 @_typing.final
 class AbortRequest(_message.Message):
@@ -406,13 +383,13 @@ class AbortRequest(_message.Message):
         name: _builtins.str = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AbortRequest: _TypeAlias = AbortRequest
+Global___AbortRequest: _TypeAlias = AbortRequest  # noqa: Y015
 
 @_typing.final
 class AbortResponse(_message.Message):
@@ -426,13 +403,13 @@ class AbortResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AbortResponse: _TypeAlias = AbortResponse
+Global___AbortResponse: _TypeAlias = AbortResponse  # noqa: Y015
 
 @_typing.final
 class RetryRequest(_message.Message):
@@ -448,13 +425,13 @@ class RetryRequest(_message.Message):
         name: _builtins.str = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RetryRequest: _TypeAlias = RetryRequest
+Global___RetryRequest: _TypeAlias = RetryRequest  # noqa: Y015
 
 @_typing.final
 class RetryResponse(_message.Message):
@@ -468,13 +445,13 @@ class RetryResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RetryResponse: _TypeAlias = RetryResponse
+Global___RetryResponse: _TypeAlias = RetryResponse  # noqa: Y015
 
 @_typing.final
 class UndoRequest(_message.Message):
@@ -490,13 +467,13 @@ class UndoRequest(_message.Message):
         name: _builtins.str = ...,
         by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UndoRequest: _TypeAlias = UndoRequest
+Global___UndoRequest: _TypeAlias = UndoRequest  # noqa: Y015
 
 @_typing.final
 class UndoResponse(_message.Message):
@@ -510,13 +487,13 @@ class UndoResponse(_message.Message):
         *,
         rollout: Global___RolloutStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UndoResponse: _TypeAlias = UndoResponse
+Global___UndoResponse: _TypeAlias = UndoResponse  # noqa: Y015
 
 @_typing.final
 class ExplainRequest(_message.Message):
@@ -529,13 +506,13 @@ class ExplainRequest(_message.Message):
         *,
         name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ExplainRequest: _TypeAlias = ExplainRequest
+Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
 @_typing.final
 class ExplainResponse(_message.Message):
@@ -551,13 +528,13 @@ class ExplainResponse(_message.Message):
         *,
         transitions: _abc.Iterable[Global___Transition] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transitions", b"transitions"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transitions", b"transitions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ExplainResponse: _TypeAlias = ExplainResponse
+Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
 
 @_typing.final
 class RolloutStatus(_message.Message):
@@ -646,54 +623,13 @@ class RolloutStatus(_message.Message):
         trace_url: _builtins.str = ...,
         failing: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "ended_at", b"ended_at", "rollout", b"rollout", "started_at", b"started_at"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "rollout", b"rollout", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "acked",
-        b"acked",
-        "canary_percentage",
-        b"canary_percentage",
-        "canary_version",
-        b"canary_version",
-        "connected",
-        b"connected",
-        "ended_at",
-        b"ended_at",
-        "epoch",
-        b"epoch",
-        "exemplars",
-        b"exemplars",
-        "failing",
-        b"failing",
-        "phase",
-        b"phase",
-        "reason",
-        b"reason",
-        "rollout",
-        b"rollout",
-        "stable",
-        b"stable",
-        "stable_version",
-        b"stable_version",
-        "stage",
-        b"stage",
-        "stages",
-        b"stages",
-        "started_at",
-        b"started_at",
-        "trace_url",
-        b"trace_url",
-        "unconfirmed",
-        b"unconfirmed",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked", b"acked", "canary_percentage", b"canary_percentage", "canary_version", b"canary_version", "connected", b"connected", "ended_at", b"ended_at", "epoch", b"epoch", "exemplars", b"exemplars", "failing", b"failing", "phase", b"phase", "reason", b"reason", "rollout", b"rollout", "stable", b"stable", "stable_version", b"stable_version", "stage", b"stage", "stages", b"stages", "started_at", b"started_at", "trace_url", b"trace_url", "unconfirmed", b"unconfirmed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RolloutStatus: _TypeAlias = RolloutStatus
+Global___RolloutStatus: _TypeAlias = RolloutStatus  # noqa: Y015
 
 @_typing.final
 class StageStatus(_message.Message):
@@ -745,32 +681,13 @@ class StageStatus(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "elapsed", b"elapsed", "ended_at", b"ended_at", "stage", b"stage", "started_at", b"started_at"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "ended_at", b"ended_at", "stage", b"stage", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "arms",
-        b"arms",
-        "criteria",
-        b"criteria",
-        "elapsed",
-        b"elapsed",
-        "ended_at",
-        b"ended_at",
-        "kind",
-        b"kind",
-        "stage",
-        b"stage",
-        "started_at",
-        b"started_at",
-        "state",
-        b"state",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "criteria", b"criteria", "elapsed", b"elapsed", "ended_at", b"ended_at", "kind", b"kind", "stage", b"stage", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StageStatus: _TypeAlias = StageStatus
+Global___StageStatus: _TypeAlias = StageStatus  # noqa: Y015
 
 @_typing.final
 class CriterionStatus(_message.Message):
@@ -825,56 +742,20 @@ class CriterionStatus(_message.Message):
         to_fail: Global___TestValue | None = ...,
         to_pass: Global___TestValue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_bound",
-        b"_bound",
-        "_value",
-        b"_value",
-        "bound",
-        b"bound",
-        "to_fail",
-        b"to_fail",
-        "to_pass",
-        b"to_pass",
-        "value",
-        b"value",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bound", b"_bound", "_value", b"_value", "bound", b"bound", "to_fail", b"to_fail", "to_pass", b"to_pass", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_bound",
-        b"_bound",
-        "_value",
-        b"_value",
-        "bound",
-        b"bound",
-        "counts",
-        b"counts",
-        "detail",
-        b"detail",
-        "method",
-        b"method",
-        "require",
-        b"require",
-        "to_fail",
-        b"to_fail",
-        "to_pass",
-        b"to_pass",
-        "value",
-        b"value",
-        "verdict",
-        b"verdict",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bound", b"_bound", "_value", b"_value", "bound", b"bound", "counts", b"counts", "detail", b"detail", "method", b"method", "require", b"require", "to_fail", b"to_fail", "to_pass", b"to_pass", "value", b"value", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__bound: _TypeAlias = _typing.Literal["bound"]
-    _WhichOneofArgType__bound: _TypeAlias = _typing.Literal["_bound", b"_bound"]
-    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]
-    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]
+    _WhichOneofReturnType__bound: _TypeAlias = _typing.Literal["bound"]  # noqa: Y015
+    _WhichOneofArgType__bound: _TypeAlias = _typing.Literal["_bound", b"_bound"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bound) -> _WhichOneofReturnType__bound | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
-Global___CriterionStatus: _TypeAlias = CriterionStatus
+Global___CriterionStatus: _TypeAlias = CriterionStatus  # noqa: Y015
 
 @_typing.final
 class CountedArm(_message.Message):
@@ -897,15 +778,15 @@ class CountedArm(_message.Message):
         n: _builtins.int = ...,
         bad: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad", b"_bad", "bad", b"bad"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bad", b"_bad", "bad", b"bad"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad", b"_bad", "arm", b"arm", "bad", b"bad", "n", b"n"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bad", b"_bad", "arm", b"arm", "bad", b"bad", "n", b"n"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__bad: _TypeAlias = _typing.Literal["bad"]
-    _WhichOneofArgType__bad: _TypeAlias = _typing.Literal["_bad", b"_bad"]
+    _WhichOneofReturnType__bad: _TypeAlias = _typing.Literal["bad"]  # noqa: Y015
+    _WhichOneofArgType__bad: _TypeAlias = _typing.Literal["_bad", b"_bad"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bad) -> _WhichOneofReturnType__bad | None: ...
 
-Global___CountedArm: _TypeAlias = CountedArm
+Global___CountedArm: _TypeAlias = CountedArm  # noqa: Y015
 
 @_typing.final
 class TestValue(_message.Message):
@@ -923,13 +804,13 @@ class TestValue(_message.Message):
         value: _builtins.float = ...,
         limit: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "value", b"value"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TestValue: _TypeAlias = TestValue
+Global___TestValue: _TypeAlias = TestValue  # noqa: Y015
 
 @_typing.final
 class ArmFigures(_message.Message):
@@ -973,34 +854,13 @@ class ArmFigures(_message.Message):
         matched: _builtins.int = ...,
         mismatched: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "latency_p50", b"latency_p50", "latency_p99", b"latency_p99"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["latency_p50", b"latency_p50", "latency_p99", b"latency_p99"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "calls",
-        b"calls",
-        "errors",
-        b"errors",
-        "latency_p50",
-        b"latency_p50",
-        "latency_p99",
-        b"latency_p99",
-        "matched",
-        b"matched",
-        "mirrored",
-        b"mirrored",
-        "mismatched",
-        b"mismatched",
-        "share",
-        b"share",
-        "variant",
-        b"variant",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "errors", b"errors", "latency_p50", b"latency_p50", "latency_p99", b"latency_p99", "matched", b"matched", "mirrored", b"mirrored", "mismatched", b"mismatched", "share", b"share", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ArmFigures: _TypeAlias = ArmFigures
+Global___ArmFigures: _TypeAlias = ArmFigures  # noqa: Y015
 
 @_typing.final
 class Transition(_message.Message):
@@ -1083,49 +943,10 @@ class Transition(_message.Message):
         arrival: _builtins.int = ...,
         unconfirmed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "evidence_from", b"evidence_from", "evidence_until", b"evidence_until", "time", b"time"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_from", b"evidence_from", "evidence_until", b"evidence_until", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "actor",
-        b"actor",
-        "arms",
-        b"arms",
-        "arrival",
-        b"arrival",
-        "by",
-        b"by",
-        "criteria",
-        b"criteria",
-        "epoch",
-        b"epoch",
-        "event",
-        b"event",
-        "evidence_from",
-        b"evidence_from",
-        "evidence_until",
-        b"evidence_until",
-        "from_phase",
-        b"from_phase",
-        "from_stage",
-        b"from_stage",
-        "reason",
-        b"reason",
-        "sequence",
-        b"sequence",
-        "time",
-        b"time",
-        "to_phase",
-        b"to_phase",
-        "to_stage",
-        b"to_stage",
-        "unconfirmed",
-        b"unconfirmed",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "arms", b"arms", "arrival", b"arrival", "by", b"by", "criteria", b"criteria", "epoch", b"epoch", "event", b"event", "evidence_from", b"evidence_from", "evidence_until", b"evidence_until", "from_phase", b"from_phase", "from_stage", b"from_stage", "reason", b"reason", "sequence", b"sequence", "time", b"time", "to_phase", b"to_phase", "to_stage", b"to_stage", "unconfirmed", b"unconfirmed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Transition: _TypeAlias = Transition
+Global___Transition: _TypeAlias = Transition  # noqa: Y015

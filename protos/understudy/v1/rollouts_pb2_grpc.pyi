@@ -3,24 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from grpc import aio as _aio
+from understudy.v1 import rollouts_pb2 as _rollouts_pb2
 import abc as _abc_1
+import grpc as _grpc
 import sys
 import typing as _typing
-from collections import abc as _abc
-
-import grpc as _grpc
-from grpc import aio as _aio
-
-from understudy.v1 import rollouts_pb2 as _rollouts_pb2
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -101,7 +100,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.StartRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.StartResponse | _abc.Awaitable[_rollouts_pb2.StartResponse]:
+    ) -> _typing.Union[_rollouts_pb2.StartResponse, _abc.Awaitable[_rollouts_pb2.StartResponse]]:
         """INVALID_ARGUMENT names the fields that break a rule; FAILED_PRECONDITION while the service has an
         active rollout; ALREADY_EXISTS for a name that is taken.
         """
@@ -111,13 +110,14 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.RolloutsGetRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.RolloutsGetResponse | _abc.Awaitable[_rollouts_pb2.RolloutsGetResponse]: ...
+    ) -> _typing.Union[_rollouts_pb2.RolloutsGetResponse, _abc.Awaitable[_rollouts_pb2.RolloutsGetResponse]]: ...
+
     @_abc_1.abstractmethod
     def List(
         self,
         request: _rollouts_pb2.RolloutsListRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.RolloutsListResponse | _abc.Awaitable[_rollouts_pb2.RolloutsListResponse]:
+    ) -> _typing.Union[_rollouts_pb2.RolloutsListResponse, _abc.Awaitable[_rollouts_pb2.RolloutsListResponse]]:
         """Newest first."""
 
     @_abc_1.abstractmethod
@@ -125,7 +125,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.WatchRequest,
         context: _ServicerContext,
-    ) -> _abc.Iterator[_rollouts_pb2.WatchResponse] | _abc.AsyncIterator[_rollouts_pb2.WatchResponse]:
+    ) -> _typing.Union[_abc.Iterator[_rollouts_pb2.WatchResponse], _abc.AsyncIterator[_rollouts_pb2.WatchResponse]]:
         """The status now, then again at every change, at most once a second; ends with the rollout."""
 
     @_abc_1.abstractmethod
@@ -133,7 +133,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.PromoteRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.PromoteResponse | _abc.Awaitable[_rollouts_pb2.PromoteResponse]:
+    ) -> _typing.Union[_rollouts_pb2.PromoteResponse, _abc.Awaitable[_rollouts_pb2.PromoteResponse]]:
         """Ends the current stage, or the pause, and goes to the next stage."""
 
     @_abc_1.abstractmethod
@@ -141,7 +141,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.PauseRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.PauseResponse | _abc.Awaitable[_rollouts_pb2.PauseResponse]:
+    ) -> _typing.Union[_rollouts_pb2.PauseResponse, _abc.Awaitable[_rollouts_pb2.PauseResponse]]:
         """Keeps traffic as it is and stops the stage's clock."""
 
     @_abc_1.abstractmethod
@@ -149,7 +149,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.ResumeRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.ResumeResponse | _abc.Awaitable[_rollouts_pb2.ResumeResponse]:
+    ) -> _typing.Union[_rollouts_pb2.ResumeResponse, _abc.Awaitable[_rollouts_pb2.ResumeResponse]]:
         """Takes the stage up again where its clock stood."""
 
     @_abc_1.abstractmethod
@@ -157,7 +157,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.AbortRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.AbortResponse | _abc.Awaitable[_rollouts_pb2.AbortResponse]:
+    ) -> _typing.Union[_rollouts_pb2.AbortResponse, _abc.Awaitable[_rollouts_pb2.AbortResponse]]:
         """Gives the rollout up: traffic goes back to what it was before it."""
 
     @_abc_1.abstractmethod
@@ -165,7 +165,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.RetryRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.RetryResponse | _abc.Awaitable[_rollouts_pb2.RetryResponse]:
+    ) -> _typing.Union[_rollouts_pb2.RetryResponse, _abc.Awaitable[_rollouts_pb2.RetryResponse]]:
         """Starts a rolled-back or aborted rollout again from its first stage, with no evidence carried over."""
 
     @_abc_1.abstractmethod
@@ -173,7 +173,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.UndoRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.UndoResponse | _abc.Awaitable[_rollouts_pb2.UndoResponse]:
+    ) -> _typing.Union[_rollouts_pb2.UndoResponse, _abc.Awaitable[_rollouts_pb2.UndoResponse]]:
         """After a success: back to the configuration before it."""
 
     @_abc_1.abstractmethod
@@ -181,9 +181,7 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rollouts_pb2.ExplainRequest,
         context: _ServicerContext,
-    ) -> _rollouts_pb2.ExplainResponse | _abc.Awaitable[_rollouts_pb2.ExplainResponse]:
+    ) -> _typing.Union[_rollouts_pb2.ExplainResponse, _abc.Awaitable[_rollouts_pb2.ExplainResponse]]:
         """Every transition, with what it was decided on."""
 
-def add_RolloutsServicer_to_server(
-    servicer: RolloutsServicer, server: _grpc.Server | _aio.Server
-) -> None: ...
+def add_RolloutsServicer_to_server(servicer: RolloutsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

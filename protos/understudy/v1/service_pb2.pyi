@@ -3,22 +3,19 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -60,24 +57,13 @@ class Service(_message.Message):
         variants: _abc.Iterable[Global___Variant] | None = ...,
         routes: _abc.Iterable[Global___Route] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "fallback",
-        b"fallback",
-        "name",
-        b"name",
-        "routes",
-        b"routes",
-        "stable",
-        b"stable",
-        "variants",
-        b"variants",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback", b"fallback", "name", b"name", "routes", b"routes", "stable", b"stable", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Service: _TypeAlias = Service
+Global___Service: _TypeAlias = Service  # noqa: Y015
 
 @_typing.final
 class Variant(_message.Message):
@@ -107,15 +93,13 @@ class Variant(_message.Message):
         version: _builtins.str = ...,
         authority: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "authority", b"authority", "name", b"name", "target", b"target", "version", b"version"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "name", b"name", "target", b"target", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Variant: _TypeAlias = Variant
+Global___Variant: _TypeAlias = Variant  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):
@@ -157,17 +141,13 @@ class Route(_message.Message):
         mirrors: _abc.Iterable[Global___Mirror] | None = ...,
         timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "match", b"match", "split", b"split", "timeout", b"timeout"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["match", b"match", "split", b"split", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "match", b"match", "mirrors", b"mirrors", "name", b"name", "split", b"split", "timeout", b"timeout"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match", b"match", "mirrors", b"mirrors", "name", b"name", "split", b"split", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Route: _TypeAlias = Route
+Global___Route: _TypeAlias = Route  # noqa: Y015
 
 @_typing.final
 class Match(_message.Message):
@@ -202,15 +182,13 @@ class Match(_message.Message):
         headers: _abc.Iterable[Global___HeaderMatch] | None = ...,
         models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "headers", b"headers", "methods", b"methods", "models", b"models"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers", "methods", b"methods", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Match: _TypeAlias = Match
+Global___Match: _TypeAlias = Match  # noqa: Y015
 
 @_typing.final
 class HeaderMatch(_message.Message):
@@ -244,30 +222,15 @@ class HeaderMatch(_message.Message):
         regex: _builtins.str = ...,
         present: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "exact", b"exact", "prefix", b"prefix", "present", b"present", "regex", b"regex", "test", b"test"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "prefix", b"prefix", "present", b"present", "regex", b"regex", "test", b"test"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "exact",
-        b"exact",
-        "name",
-        b"name",
-        "prefix",
-        b"prefix",
-        "present",
-        b"present",
-        "regex",
-        b"regex",
-        "test",
-        b"test",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "name", b"name", "prefix", b"prefix", "present", b"present", "regex", b"regex", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_test: _TypeAlias = _typing.Literal["exact", "prefix", "regex", "present"]
-    _WhichOneofArgType_test: _TypeAlias = _typing.Literal["test", b"test"]
+    _WhichOneofReturnType_test: _TypeAlias = _typing.Literal["exact", "prefix", "regex", "present"]  # noqa: Y015
+    _WhichOneofArgType_test: _TypeAlias = _typing.Literal["test", b"test"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_test) -> _WhichOneofReturnType_test | None: ...
 
-Global___HeaderMatch: _TypeAlias = HeaderMatch
+Global___HeaderMatch: _TypeAlias = HeaderMatch  # noqa: Y015
 
 @_typing.final
 class Split(_message.Message):
@@ -289,9 +252,9 @@ class Split(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.float = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,13 +276,13 @@ class Split(_message.Message):
         weights: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         sticky: Global___Sticky | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["sticky", b"sticky"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sticky", b"sticky"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sticky", b"sticky", "weights", b"weights"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sticky", b"sticky", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Split: _TypeAlias = Split
+Global___Split: _TypeAlias = Split  # noqa: Y015
 
 @_typing.final
 class Sticky(_message.Message):
@@ -358,24 +321,13 @@ class Sticky(_message.Message):
         max_bytes: _builtins.int = ...,
         payload_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "max_bytes",
-        b"max_bytes",
-        "metadata",
-        b"metadata",
-        "payload",
-        b"payload",
-        "payload_fields",
-        b"payload_fields",
-        "salt",
-        b"salt",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_bytes", b"max_bytes", "metadata", b"metadata", "payload", b"payload", "payload_fields", b"payload_fields", "salt", b"salt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Sticky: _TypeAlias = Sticky
+Global___Sticky: _TypeAlias = Sticky  # noqa: Y015
 
 @_typing.final
 class Mirror(_message.Message):
@@ -421,68 +373,24 @@ class Mirror(_message.Message):
         compare: Global___Compare | None = ...,
         noise_of: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_max_bytes",
-        b"_max_bytes",
-        "_max_in_flight",
-        b"_max_in_flight",
-        "_percent",
-        b"_percent",
-        "compare",
-        b"compare",
-        "deadline",
-        b"deadline",
-        "max_bytes",
-        b"max_bytes",
-        "max_in_flight",
-        b"max_in_flight",
-        "percent",
-        b"percent",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "_max_in_flight", b"_max_in_flight", "_percent", b"_percent", "compare", b"compare", "deadline", b"deadline", "max_bytes", b"max_bytes", "max_in_flight", b"max_in_flight", "percent", b"percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_max_bytes",
-        b"_max_bytes",
-        "_max_in_flight",
-        b"_max_in_flight",
-        "_percent",
-        b"_percent",
-        "compare",
-        b"compare",
-        "deadline",
-        b"deadline",
-        "max_bytes",
-        b"max_bytes",
-        "max_in_flight",
-        b"max_in_flight",
-        "noise_of",
-        b"noise_of",
-        "percent",
-        b"percent",
-        "variant",
-        b"variant",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "_max_in_flight", b"_max_in_flight", "_percent", b"_percent", "compare", b"compare", "deadline", b"deadline", "max_bytes", b"max_bytes", "max_in_flight", b"max_in_flight", "noise_of", b"noise_of", "percent", b"percent", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]
-    _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]
-    _WhichOneofReturnType__max_in_flight: _TypeAlias = _typing.Literal["max_in_flight"]
-    _WhichOneofArgType__max_in_flight: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight"]
-    _WhichOneofReturnType__percent: _TypeAlias = _typing.Literal["percent"]
-    _WhichOneofArgType__percent: _TypeAlias = _typing.Literal["_percent", b"_percent"]
+    _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__max_in_flight: _TypeAlias = _typing.Literal["max_in_flight"]  # noqa: Y015
+    _WhichOneofArgType__max_in_flight: _TypeAlias = _typing.Literal["_max_in_flight", b"_max_in_flight"]  # noqa: Y015
+    _WhichOneofReturnType__percent: _TypeAlias = _typing.Literal["percent"]  # noqa: Y015
+    _WhichOneofArgType__percent: _TypeAlias = _typing.Literal["_percent", b"_percent"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__max_bytes
-    ) -> _WhichOneofReturnType__max_bytes | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes) -> _WhichOneofReturnType__max_bytes | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__max_in_flight
-    ) -> _WhichOneofReturnType__max_in_flight | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_in_flight) -> _WhichOneofReturnType__max_in_flight | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__percent
-    ) -> _WhichOneofReturnType__percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__percent) -> _WhichOneofReturnType__percent | None: ...
 
-Global___Mirror: _TypeAlias = Mirror
+Global___Mirror: _TypeAlias = Mirror  # noqa: Y015
 
 @_typing.final
 class Compare(_message.Message):
@@ -552,60 +460,20 @@ class Compare(_message.Message):
         record_values: _builtins.bool = ...,
         sample_percent: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_decimals",
-        b"_decimals",
-        "_sample_percent",
-        b"_sample_percent",
-        "decimals",
-        b"decimals",
-        "sample_percent",
-        b"sample_percent",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_sample_percent", b"_sample_percent", "decimals", b"decimals", "sample_percent", b"sample_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_decimals",
-        b"_decimals",
-        "_sample_percent",
-        b"_sample_percent",
-        "absolute",
-        b"absolute",
-        "arg_max",
-        b"arg_max",
-        "decimals",
-        b"decimals",
-        "ignore_outputs",
-        b"ignore_outputs",
-        "ignore_parameters",
-        b"ignore_parameters",
-        "outputs",
-        b"outputs",
-        "per_output",
-        b"per_output",
-        "record_values",
-        b"record_values",
-        "relative",
-        b"relative",
-        "sample_percent",
-        b"sample_percent",
-        "top_k",
-        b"top_k",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "_sample_percent", b"_sample_percent", "absolute", b"absolute", "arg_max", b"arg_max", "decimals", b"decimals", "ignore_outputs", b"ignore_outputs", "ignore_parameters", b"ignore_parameters", "outputs", b"outputs", "per_output", b"per_output", "record_values", b"record_values", "relative", b"relative", "sample_percent", b"sample_percent", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]
-    _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]
-    _WhichOneofReturnType__sample_percent: _TypeAlias = _typing.Literal["sample_percent"]
-    _WhichOneofArgType__sample_percent: _TypeAlias = _typing.Literal["_sample_percent", b"_sample_percent"]
+    _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]  # noqa: Y015
+    _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]  # noqa: Y015
+    _WhichOneofReturnType__sample_percent: _TypeAlias = _typing.Literal["sample_percent"]  # noqa: Y015
+    _WhichOneofArgType__sample_percent: _TypeAlias = _typing.Literal["_sample_percent", b"_sample_percent"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__decimals
-    ) -> _WhichOneofReturnType__decimals | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decimals) -> _WhichOneofReturnType__decimals | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__sample_percent
-    ) -> _WhichOneofReturnType__sample_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_percent) -> _WhichOneofReturnType__sample_percent | None: ...
 
-Global___Compare: _TypeAlias = Compare
+Global___Compare: _TypeAlias = Compare  # noqa: Y015
 
 @_typing.final
 class CompareOutput(_message.Message):
@@ -636,29 +504,12 @@ class CompareOutput(_message.Message):
         top_k: _builtins.int = ...,
         decimals: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "decimals", b"decimals"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "decimals", b"decimals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_decimals",
-        b"_decimals",
-        "absolute",
-        b"absolute",
-        "arg_max",
-        b"arg_max",
-        "decimals",
-        b"decimals",
-        "name",
-        b"name",
-        "relative",
-        b"relative",
-        "top_k",
-        b"top_k",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimals", b"_decimals", "absolute", b"absolute", "arg_max", b"arg_max", "decimals", b"decimals", "name", b"name", "relative", b"relative", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]
-    _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__decimals
-    ) -> _WhichOneofReturnType__decimals | None: ...
+    _WhichOneofReturnType__decimals: _TypeAlias = _typing.Literal["decimals"]  # noqa: Y015
+    _WhichOneofArgType__decimals: _TypeAlias = _typing.Literal["_decimals", b"_decimals"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decimals) -> _WhichOneofReturnType__decimals | None: ...
 
-Global___CompareOutput: _TypeAlias = CompareOutput
+Global___CompareOutput: _TypeAlias = CompareOutput  # noqa: Y015

@@ -3,26 +3,22 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-
 from understudy.v1 import service_pb2 as _service_pb2
 from understudy.v1 import telemetry_pb2 as _telemetry_pb2
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -41,13 +37,13 @@ class ShadowReportRequest(_message.Message):
         service: _builtins.str = ...,
         mismatches: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mismatches", b"mismatches", "service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mismatches", b"mismatches", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShadowReportRequest: _TypeAlias = ShadowReportRequest
+Global___ShadowReportRequest: _TypeAlias = ShadowReportRequest  # noqa: Y015
 
 @_typing.final
 class ShadowReportResponse(_message.Message):
@@ -69,13 +65,13 @@ class ShadowReportResponse(_message.Message):
         shadows: _abc.Iterable[Global___ShadowFigures] | None = ...,
         mismatches: _abc.Iterable[_telemetry_pb2.ComparisonRecord] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mismatches", b"mismatches", "shadows", b"shadows"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mismatches", b"mismatches", "shadows", b"shadows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ShadowReportResponse: _TypeAlias = ShadowReportResponse
+Global___ShadowReportResponse: _TypeAlias = ShadowReportResponse  # noqa: Y015
 
 @_typing.final
 class ShadowFigures(_message.Message):
@@ -97,9 +93,9 @@ class ShadowFigures(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,62 +145,20 @@ class ShadowFigures(_message.Message):
         max_relative: _builtins.float = ...,
         outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_match_rate",
-        b"_match_rate",
-        "_match_rate_without_noise",
-        b"_match_rate_without_noise",
-        "match_rate",
-        b"match_rate",
-        "match_rate_without_noise",
-        b"match_rate_without_noise",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate", "_match_rate_without_noise", b"_match_rate_without_noise", "match_rate", b"match_rate", "match_rate_without_noise", b"match_rate_without_noise"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_match_rate",
-        b"_match_rate",
-        "_match_rate_without_noise",
-        b"_match_rate_without_noise",
-        "match_rate",
-        b"match_rate",
-        "match_rate_without_noise",
-        b"match_rate_without_noise",
-        "matched",
-        b"matched",
-        "max_absolute",
-        b"max_absolute",
-        "max_relative",
-        b"max_relative",
-        "mismatched",
-        b"mismatched",
-        "noise",
-        b"noise",
-        "outcomes",
-        b"outcomes",
-        "route",
-        b"route",
-        "variant",
-        b"variant",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate", "_match_rate_without_noise", b"_match_rate_without_noise", "match_rate", b"match_rate", "match_rate_without_noise", b"match_rate_without_noise", "matched", b"matched", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "mismatched", b"mismatched", "noise", b"noise", "outcomes", b"outcomes", "route", b"route", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__match_rate: _TypeAlias = _typing.Literal["match_rate"]
-    _WhichOneofArgType__match_rate: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate"]
-    _WhichOneofReturnType__match_rate_without_noise: _TypeAlias = _typing.Literal["match_rate_without_noise"]
-    _WhichOneofArgType__match_rate_without_noise: _TypeAlias = _typing.Literal[
-        "_match_rate_without_noise", b"_match_rate_without_noise"
-    ]
+    _WhichOneofReturnType__match_rate: _TypeAlias = _typing.Literal["match_rate"]  # noqa: Y015
+    _WhichOneofArgType__match_rate: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate"]  # noqa: Y015
+    _WhichOneofReturnType__match_rate_without_noise: _TypeAlias = _typing.Literal["match_rate_without_noise"]  # noqa: Y015
+    _WhichOneofArgType__match_rate_without_noise: _TypeAlias = _typing.Literal["_match_rate_without_noise", b"_match_rate_without_noise"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__match_rate
-    ) -> _WhichOneofReturnType__match_rate | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__match_rate) -> _WhichOneofReturnType__match_rate | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__match_rate_without_noise
-    ) -> _WhichOneofReturnType__match_rate_without_noise | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__match_rate_without_noise) -> _WhichOneofReturnType__match_rate_without_noise | None: ...
 
-Global___ShadowFigures: _TypeAlias = ShadowFigures
+Global___ShadowFigures: _TypeAlias = ShadowFigures  # noqa: Y015
 
 @_typing.final
 class ApplyRequest(_message.Message):
@@ -222,13 +176,13 @@ class ApplyRequest(_message.Message):
         service: _service_pb2.Service | None = ...,
         abort_rollout: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_rollout", b"abort_rollout", "service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abort_rollout", b"abort_rollout", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApplyRequest: _TypeAlias = ApplyRequest
+Global___ApplyRequest: _TypeAlias = ApplyRequest  # noqa: Y015
 
 @_typing.final
 class ApplyResponse(_message.Message):
@@ -242,13 +196,13 @@ class ApplyResponse(_message.Message):
         *,
         service: Global___ServiceStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ApplyResponse: _TypeAlias = ApplyResponse
+Global___ApplyResponse: _TypeAlias = ApplyResponse  # noqa: Y015
 
 @_typing.final
 class ServicesGetRequest(_message.Message):
@@ -261,13 +215,13 @@ class ServicesGetRequest(_message.Message):
         *,
         name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ServicesGetRequest: _TypeAlias = ServicesGetRequest
+Global___ServicesGetRequest: _TypeAlias = ServicesGetRequest  # noqa: Y015
 
 @_typing.final
 class ServicesGetResponse(_message.Message):
@@ -281,13 +235,13 @@ class ServicesGetResponse(_message.Message):
         *,
         service: Global___ServiceStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ServicesGetResponse: _TypeAlias = ServicesGetResponse
+Global___ServicesGetResponse: _TypeAlias = ServicesGetResponse  # noqa: Y015
 
 @_typing.final
 class ServicesListRequest(_message.Message):
@@ -296,13 +250,13 @@ class ServicesListRequest(_message.Message):
     def __init__(
         self,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ServicesListRequest: _TypeAlias = ServicesListRequest
+Global___ServicesListRequest: _TypeAlias = ServicesListRequest  # noqa: Y015
 
 @_typing.final
 class ServicesListResponse(_message.Message):
@@ -318,13 +272,13 @@ class ServicesListResponse(_message.Message):
         *,
         services: _abc.Iterable[Global___ServiceStatus] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ServicesListResponse: _TypeAlias = ServicesListResponse
+Global___ServicesListResponse: _TypeAlias = ServicesListResponse  # noqa: Y015
 
 @_typing.final
 class DeployRequest(_message.Message):
@@ -349,15 +303,13 @@ class DeployRequest(_message.Message):
         variant: _service_pb2.Variant | None = ...,
         mirror_percent: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["variant", b"variant"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["variant", b"variant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "mirror_percent", b"mirror_percent", "service", b"service", "variant", b"variant"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mirror_percent", b"mirror_percent", "service", b"service", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeployRequest: _TypeAlias = DeployRequest
+Global___DeployRequest: _TypeAlias = DeployRequest  # noqa: Y015
 
 @_typing.final
 class DeployResponse(_message.Message):
@@ -371,13 +323,13 @@ class DeployResponse(_message.Message):
         *,
         slots: Global___SlotStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeployResponse: _TypeAlias = DeployResponse
+Global___DeployResponse: _TypeAlias = DeployResponse  # noqa: Y015
 
 @_typing.final
 class SwitchRequest(_message.Message):
@@ -394,13 +346,13 @@ class SwitchRequest(_message.Message):
         service: _builtins.str = ...,
         variant: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service", "variant", b"variant"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SwitchRequest: _TypeAlias = SwitchRequest
+Global___SwitchRequest: _TypeAlias = SwitchRequest  # noqa: Y015
 
 @_typing.final
 class SwitchResponse(_message.Message):
@@ -421,15 +373,13 @@ class SwitchResponse(_message.Message):
         epoch: _builtins.int = ...,
         version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "epoch", b"epoch", "slots", b"slots", "version", b"version"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "slots", b"slots", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SwitchResponse: _TypeAlias = SwitchResponse
+Global___SwitchResponse: _TypeAlias = SwitchResponse  # noqa: Y015
 
 @_typing.final
 class RollbackRequest(_message.Message):
@@ -442,13 +392,13 @@ class RollbackRequest(_message.Message):
         *,
         service: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RollbackRequest: _TypeAlias = RollbackRequest
+Global___RollbackRequest: _TypeAlias = RollbackRequest  # noqa: Y015
 
 @_typing.final
 class RollbackResponse(_message.Message):
@@ -468,15 +418,13 @@ class RollbackResponse(_message.Message):
         epoch: _builtins.int = ...,
         version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slots", b"slots"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "epoch", b"epoch", "slots", b"slots", "version", b"version"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "slots", b"slots", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RollbackResponse: _TypeAlias = RollbackResponse
+Global___RollbackResponse: _TypeAlias = RollbackResponse  # noqa: Y015
 
 @_typing.final
 class SlotStatus(_message.Message):
@@ -499,9 +447,9 @@ class SlotStatus(_message.Message):
             key: _builtins.str = ...,
             value: Global___Slot | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -519,13 +467,13 @@ class SlotStatus(_message.Message):
         active_slot: _builtins.str = ...,
         slots: _abc.Mapping[_builtins.str, Global___Slot] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_slot", b"active_slot", "slots", b"slots"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_slot", b"active_slot", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SlotStatus: _TypeAlias = SlotStatus
+Global___SlotStatus: _TypeAlias = SlotStatus  # noqa: Y015
 
 @_typing.final
 class Slot(_message.Message):
@@ -551,22 +499,13 @@ class Slot(_message.Message):
         deployed_at: _timestamp_pb2.Timestamp | None = ...,
         is_active: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deployed_at", b"deployed_at"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployed_at", b"deployed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "deployed_at",
-        b"deployed_at",
-        "is_active",
-        b"is_active",
-        "model_name",
-        b"model_name",
-        "model_version",
-        b"model_version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployed_at", b"deployed_at", "is_active", b"is_active", "model_name", b"model_name", "model_version", b"model_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Slot: _TypeAlias = Slot
+Global___Slot: _TypeAlias = Slot  # noqa: Y015
 
 @_typing.final
 class ServiceStatus(_message.Message):
@@ -608,30 +547,13 @@ class ServiceStatus(_message.Message):
         variants: _abc.Iterable[Global___VariantStatus] | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "service", b"service", "slots", b"slots", "updated_at", b"updated_at"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service", "slots", b"slots", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "epoch",
-        b"epoch",
-        "rollout",
-        b"rollout",
-        "service",
-        b"service",
-        "slots",
-        b"slots",
-        "updated_at",
-        b"updated_at",
-        "variants",
-        b"variants",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "rollout", b"rollout", "service", b"service", "slots", b"slots", "updated_at", b"updated_at", "variants", b"variants", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ServiceStatus: _TypeAlias = ServiceStatus
+Global___ServiceStatus: _TypeAlias = ServiceStatus  # noqa: Y015
 
 @_typing.final
 class VariantStatus(_message.Message):
@@ -669,34 +591,15 @@ class VariantStatus(_message.Message):
         mirrored: Global___LiveFigures | None = ...,
         match_rate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_match_rate", b"_match_rate", "live", b"live", "match_rate", b"match_rate", "mirrored", b"mirrored"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate", "live", b"live", "match_rate", b"match_rate", "mirrored", b"mirrored"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_match_rate",
-        b"_match_rate",
-        "live",
-        b"live",
-        "live_at",
-        b"live_at",
-        "match_rate",
-        b"match_rate",
-        "mirrored",
-        b"mirrored",
-        "name",
-        b"name",
-        "seen_by",
-        b"seen_by",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate", "live", b"live", "live_at", b"live_at", "match_rate", b"match_rate", "mirrored", b"mirrored", "name", b"name", "seen_by", b"seen_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__match_rate: _TypeAlias = _typing.Literal["match_rate"]
-    _WhichOneofArgType__match_rate: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate"]
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__match_rate
-    ) -> _WhichOneofReturnType__match_rate | None: ...
+    _WhichOneofReturnType__match_rate: _TypeAlias = _typing.Literal["match_rate"]  # noqa: Y015
+    _WhichOneofArgType__match_rate: _TypeAlias = _typing.Literal["_match_rate", b"_match_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__match_rate) -> _WhichOneofReturnType__match_rate | None: ...
 
-Global___VariantStatus: _TypeAlias = VariantStatus
+Global___VariantStatus: _TypeAlias = VariantStatus  # noqa: Y015
 
 @_typing.final
 class LiveFigures(_message.Message):
@@ -728,39 +631,15 @@ class LiveFigures(_message.Message):
         latency_p50: _duration_pb2.Duration | None = ...,
         latency_p99: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_error_rate",
-        b"_error_rate",
-        "error_rate",
-        b"error_rate",
-        "latency_p50",
-        b"latency_p50",
-        "latency_p99",
-        b"latency_p99",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate", "error_rate", b"error_rate", "latency_p50", b"latency_p50", "latency_p99", b"latency_p99"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_error_rate",
-        b"_error_rate",
-        "calls",
-        b"calls",
-        "calls_per_second",
-        b"calls_per_second",
-        "error_rate",
-        b"error_rate",
-        "latency_p50",
-        b"latency_p50",
-        "latency_p99",
-        b"latency_p99",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate", "calls", b"calls", "calls_per_second", b"calls_per_second", "error_rate", b"error_rate", "latency_p50", b"latency_p50", "latency_p99", b"latency_p99"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__error_rate: _TypeAlias = _typing.Literal["error_rate"]
-    _WhichOneofArgType__error_rate: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate"]
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__error_rate
-    ) -> _WhichOneofReturnType__error_rate | None: ...
+    _WhichOneofReturnType__error_rate: _TypeAlias = _typing.Literal["error_rate"]  # noqa: Y015
+    _WhichOneofArgType__error_rate: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_rate) -> _WhichOneofReturnType__error_rate | None: ...
 
-Global___LiveFigures: _TypeAlias = LiveFigures
+Global___LiveFigures: _TypeAlias = LiveFigures  # noqa: Y015
 
 @_typing.final
 class ListSidecarsRequest(_message.Message):
@@ -774,13 +653,13 @@ class ListSidecarsRequest(_message.Message):
         *,
         service: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListSidecarsRequest: _TypeAlias = ListSidecarsRequest
+Global___ListSidecarsRequest: _TypeAlias = ListSidecarsRequest  # noqa: Y015
 
 @_typing.final
 class ListSidecarsResponse(_message.Message):
@@ -796,13 +675,13 @@ class ListSidecarsResponse(_message.Message):
         *,
         sidecars: _abc.Iterable[Global___SidecarStatus] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sidecars", b"sidecars"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sidecars", b"sidecars"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListSidecarsResponse: _TypeAlias = ListSidecarsResponse
+Global___ListSidecarsResponse: _TypeAlias = ListSidecarsResponse  # noqa: Y015
 
 @_typing.final
 class SidecarStatus(_message.Message):
@@ -862,39 +741,10 @@ class SidecarStatus(_message.Message):
         answered_at: _timestamp_pb2.Timestamp | None = ...,
         reported_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "answered_at", b"answered_at", "connected_at", b"connected_at", "reported_at", b"reported_at"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_at", b"answered_at", "connected_at", b"connected_at", "reported_at", b"reported_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "answer",
-        b"answer",
-        "answered_at",
-        b"answered_at",
-        "boot_id",
-        b"boot_id",
-        "connected",
-        b"connected",
-        "connected_at",
-        b"connected_at",
-        "epoch",
-        b"epoch",
-        "error",
-        b"error",
-        "node",
-        b"node",
-        "reported_at",
-        b"reported_at",
-        "sent_epoch",
-        b"sent_epoch",
-        "sent_version",
-        b"sent_version",
-        "service",
-        b"service",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answered_at", b"answered_at", "boot_id", b"boot_id", "connected", b"connected", "connected_at", b"connected_at", "epoch", b"epoch", "error", b"error", "node", b"node", "reported_at", b"reported_at", "sent_epoch", b"sent_epoch", "sent_version", b"sent_version", "service", b"service", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SidecarStatus: _TypeAlias = SidecarStatus
+Global___SidecarStatus: _TypeAlias = SidecarStatus  # noqa: Y015

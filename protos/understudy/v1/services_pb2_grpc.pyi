@@ -3,24 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from grpc import aio as _aio
+from understudy.v1 import services_pb2 as _services_pb2
 import abc as _abc_1
+import grpc as _grpc
 import sys
 import typing as _typing
-from collections import abc as _abc
-
-import grpc as _grpc
-from grpc import aio as _aio
-
-from understudy.v1 import services_pb2 as _services_pb2
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -48,13 +47,9 @@ class ServicesStub:
     """Moves all traffic to the idle slot in one push. FAILED_PRECONDITION onto an empty or dead one."""
     Rollback: _grpc.UnaryUnaryMultiCallable[_services_pb2.RollbackRequest, _services_pb2.RollbackResponse]
     """Moves all traffic back to the slot before the last switch, in one push."""
-    ListSidecars: _grpc.UnaryUnaryMultiCallable[
-        _services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse
-    ]
+    ListSidecars: _grpc.UnaryUnaryMultiCallable[_services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse]
     """Every sidecar that is connected or was since this process started."""
-    ShadowReport: _grpc.UnaryUnaryMultiCallable[
-        _services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse
-    ]
+    ShadowReport: _grpc.UnaryUnaryMultiCallable[_services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse]
     """What comparing the service's shadows found."""
 
 @_typing.type_check_only
@@ -76,13 +71,9 @@ class ServicesAsyncStub(ServicesStub):
     """Moves all traffic to the idle slot in one push. FAILED_PRECONDITION onto an empty or dead one."""
     Rollback: _aio.UnaryUnaryMultiCallable[_services_pb2.RollbackRequest, _services_pb2.RollbackResponse]  # type: ignore[assignment]
     """Moves all traffic back to the slot before the last switch, in one push."""
-    ListSidecars: _aio.UnaryUnaryMultiCallable[
-        _services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse
-    ]  # type: ignore[assignment]
+    ListSidecars: _aio.UnaryUnaryMultiCallable[_services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse]  # type: ignore[assignment]
     """Every sidecar that is connected or was since this process started."""
-    ShadowReport: _aio.UnaryUnaryMultiCallable[
-        _services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse
-    ]  # type: ignore[assignment]
+    ShadowReport: _aio.UnaryUnaryMultiCallable[_services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse]  # type: ignore[assignment]
     """What comparing the service's shadows found."""
 
 class ServicesServicer(metaclass=_abc_1.ABCMeta):
@@ -93,7 +84,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.ApplyRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.ApplyResponse | _abc.Awaitable[_services_pb2.ApplyResponse]:
+    ) -> _typing.Union[_services_pb2.ApplyResponse, _abc.Awaitable[_services_pb2.ApplyResponse]]:
         """Creates or replaces a service. INVALID_ARGUMENT names the fields that break a rule;
         FAILED_PRECONDITION while a rollout of it is active and abort_rollout is not set.
         """
@@ -103,7 +94,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.ServicesGetRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.ServicesGetResponse | _abc.Awaitable[_services_pb2.ServicesGetResponse]:
+    ) -> _typing.Union[_services_pb2.ServicesGetResponse, _abc.Awaitable[_services_pb2.ServicesGetResponse]]:
         """One service as it is in force now."""
 
     @_abc_1.abstractmethod
@@ -111,7 +102,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.ServicesListRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.ServicesListResponse | _abc.Awaitable[_services_pb2.ServicesListResponse]:
+    ) -> _typing.Union[_services_pb2.ServicesListResponse, _abc.Awaitable[_services_pb2.ServicesListResponse]]:
         """Every service as it is in force now."""
 
     @_abc_1.abstractmethod
@@ -119,7 +110,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.DeployRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.DeployResponse | _abc.Awaitable[_services_pb2.DeployResponse]:
+    ) -> _typing.Union[_services_pb2.DeployResponse, _abc.Awaitable[_services_pb2.DeployResponse]]:
         """Puts a version into the idle slot, without traffic."""
 
     @_abc_1.abstractmethod
@@ -127,7 +118,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.SwitchRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.SwitchResponse | _abc.Awaitable[_services_pb2.SwitchResponse]:
+    ) -> _typing.Union[_services_pb2.SwitchResponse, _abc.Awaitable[_services_pb2.SwitchResponse]]:
         """Moves all traffic to the idle slot in one push. FAILED_PRECONDITION onto an empty or dead one."""
 
     @_abc_1.abstractmethod
@@ -135,7 +126,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.RollbackRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.RollbackResponse | _abc.Awaitable[_services_pb2.RollbackResponse]:
+    ) -> _typing.Union[_services_pb2.RollbackResponse, _abc.Awaitable[_services_pb2.RollbackResponse]]:
         """Moves all traffic back to the slot before the last switch, in one push."""
 
     @_abc_1.abstractmethod
@@ -143,7 +134,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.ListSidecarsRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.ListSidecarsResponse | _abc.Awaitable[_services_pb2.ListSidecarsResponse]:
+    ) -> _typing.Union[_services_pb2.ListSidecarsResponse, _abc.Awaitable[_services_pb2.ListSidecarsResponse]]:
         """Every sidecar that is connected or was since this process started."""
 
     @_abc_1.abstractmethod
@@ -151,9 +142,7 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _services_pb2.ShadowReportRequest,
         context: _ServicerContext,
-    ) -> _services_pb2.ShadowReportResponse | _abc.Awaitable[_services_pb2.ShadowReportResponse]:
+    ) -> _typing.Union[_services_pb2.ShadowReportResponse, _abc.Awaitable[_services_pb2.ShadowReportResponse]]:
         """What comparing the service's shadows found."""
 
-def add_ServicesServicer_to_server(
-    servicer: ServicesServicer, server: _grpc.Server | _aio.Server
-) -> None: ...
+def add_ServicesServicer_to_server(servicer: ServicesServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

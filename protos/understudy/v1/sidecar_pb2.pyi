@@ -3,22 +3,20 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
-
 from understudy.v1 import service_pb2 as _service_pb2
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 10):
     from typing import TypeAlias as _TypeAlias
 else:
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -132,77 +130,15 @@ class Sidecar(_message.Message):
         max_connection_age: _duration_pb2.Duration | None = ...,
         ticket_secret_file: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_workers",
-        b"_workers",
-        "drain_delay",
-        b"drain_delay",
-        "drain_timeout",
-        b"drain_timeout",
-        "limits",
-        b"limits",
-        "max_connection_age",
-        b"max_connection_age",
-        "report_interval",
-        b"report_interval",
-        "service",
-        b"service",
-        "tracing",
-        b"tracing",
-        "workers",
-        b"workers",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "limits", b"limits", "max_connection_age", b"max_connection_age", "report_interval", b"report_interval", "service", b"service", "tracing", b"tracing", "workers", b"workers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_workers",
-        b"_workers",
-        "admin",
-        b"admin",
-        "control",
-        b"control",
-        "drain_delay",
-        b"drain_delay",
-        "drain_timeout",
-        b"drain_timeout",
-        "engine",
-        b"engine",
-        "limits",
-        b"limits",
-        "listen",
-        b"listen",
-        "max_connection_age",
-        b"max_connection_age",
-        "node",
-        b"node",
-        "report_interval",
-        b"report_interval",
-        "reuse_port",
-        b"reuse_port",
-        "service",
-        b"service",
-        "state_dir",
-        b"state_dir",
-        "status",
-        b"status",
-        "subscribe",
-        b"subscribe",
-        "ticket_secret_file",
-        b"ticket_secret_file",
-        "tracing",
-        b"tracing",
-        "trusted_peers",
-        b"trusted_peers",
-        "workers",
-        b"workers",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "max_connection_age", b"max_connection_age", "node", b"node", "report_interval", b"report_interval", "reuse_port", b"reuse_port", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "ticket_secret_file", b"ticket_secret_file", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__workers: _TypeAlias = _typing.Literal["workers"]
-    _WhichOneofArgType__workers: _TypeAlias = _typing.Literal["_workers", b"_workers"]
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__workers
-    ) -> _WhichOneofReturnType__workers | None: ...
+    _WhichOneofReturnType__workers: _TypeAlias = _typing.Literal["workers"]  # noqa: Y015
+    _WhichOneofArgType__workers: _TypeAlias = _typing.Literal["_workers", b"_workers"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__workers) -> _WhichOneofReturnType__workers | None: ...
 
-Global___Sidecar: _TypeAlias = Sidecar
+Global___Sidecar: _TypeAlias = Sidecar  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
@@ -230,72 +166,28 @@ class Limits(_message.Message):
         mirror_bytes: _builtins.int | None = ...,
         mismatches: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_in_flight",
-        b"_in_flight",
-        "_in_flight_per_variant",
-        b"_in_flight_per_variant",
-        "_mirror_bytes",
-        b"_mirror_bytes",
-        "_mismatches",
-        b"_mismatches",
-        "in_flight",
-        b"in_flight",
-        "in_flight_per_variant",
-        b"in_flight_per_variant",
-        "mirror_bytes",
-        b"mirror_bytes",
-        "mismatches",
-        b"mismatches",
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight", "_in_flight_per_variant", b"_in_flight_per_variant", "_mirror_bytes", b"_mirror_bytes", "_mismatches", b"_mismatches", "in_flight", b"in_flight", "in_flight_per_variant", b"in_flight_per_variant", "mirror_bytes", b"mirror_bytes", "mismatches", b"mismatches"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_in_flight",
-        b"_in_flight",
-        "_in_flight_per_variant",
-        b"_in_flight_per_variant",
-        "_mirror_bytes",
-        b"_mirror_bytes",
-        "_mismatches",
-        b"_mismatches",
-        "in_flight",
-        b"in_flight",
-        "in_flight_per_variant",
-        b"in_flight_per_variant",
-        "mirror_bytes",
-        b"mirror_bytes",
-        "mismatches",
-        b"mismatches",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight", "_in_flight_per_variant", b"_in_flight_per_variant", "_mirror_bytes", b"_mirror_bytes", "_mismatches", b"_mismatches", "in_flight", b"in_flight", "in_flight_per_variant", b"in_flight_per_variant", "mirror_bytes", b"mirror_bytes", "mismatches", b"mismatches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__in_flight: _TypeAlias = _typing.Literal["in_flight"]
-    _WhichOneofArgType__in_flight: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight"]
-    _WhichOneofReturnType__in_flight_per_variant: _TypeAlias = _typing.Literal["in_flight_per_variant"]
-    _WhichOneofArgType__in_flight_per_variant: _TypeAlias = _typing.Literal[
-        "_in_flight_per_variant", b"_in_flight_per_variant"
-    ]
-    _WhichOneofReturnType__mirror_bytes: _TypeAlias = _typing.Literal["mirror_bytes"]
-    _WhichOneofArgType__mirror_bytes: _TypeAlias = _typing.Literal["_mirror_bytes", b"_mirror_bytes"]
-    _WhichOneofReturnType__mismatches: _TypeAlias = _typing.Literal["mismatches"]
-    _WhichOneofArgType__mismatches: _TypeAlias = _typing.Literal["_mismatches", b"_mismatches"]
+    _WhichOneofReturnType__in_flight: _TypeAlias = _typing.Literal["in_flight"]  # noqa: Y015
+    _WhichOneofArgType__in_flight: _TypeAlias = _typing.Literal["_in_flight", b"_in_flight"]  # noqa: Y015
+    _WhichOneofReturnType__in_flight_per_variant: _TypeAlias = _typing.Literal["in_flight_per_variant"]  # noqa: Y015
+    _WhichOneofArgType__in_flight_per_variant: _TypeAlias = _typing.Literal["_in_flight_per_variant", b"_in_flight_per_variant"]  # noqa: Y015
+    _WhichOneofReturnType__mirror_bytes: _TypeAlias = _typing.Literal["mirror_bytes"]  # noqa: Y015
+    _WhichOneofArgType__mirror_bytes: _TypeAlias = _typing.Literal["_mirror_bytes", b"_mirror_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__mismatches: _TypeAlias = _typing.Literal["mismatches"]  # noqa: Y015
+    _WhichOneofArgType__mismatches: _TypeAlias = _typing.Literal["_mismatches", b"_mismatches"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__in_flight
-    ) -> _WhichOneofReturnType__in_flight | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__in_flight) -> _WhichOneofReturnType__in_flight | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__in_flight_per_variant
-    ) -> _WhichOneofReturnType__in_flight_per_variant | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__in_flight_per_variant) -> _WhichOneofReturnType__in_flight_per_variant | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__mirror_bytes
-    ) -> _WhichOneofReturnType__mirror_bytes | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mirror_bytes) -> _WhichOneofReturnType__mirror_bytes | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__mismatches
-    ) -> _WhichOneofReturnType__mismatches | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mismatches) -> _WhichOneofReturnType__mismatches | None: ...
 
-Global___Limits: _TypeAlias = Limits
+Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
 class Tracing(_message.Message):
@@ -311,12 +203,12 @@ class Tracing(_message.Message):
         *,
         ratio: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ratio", b"_ratio", "ratio", b"ratio"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ratio", b"_ratio", "ratio", b"ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ratio", b"_ratio", "ratio", b"ratio"]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ratio", b"_ratio", "ratio", b"ratio"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__ratio: _TypeAlias = _typing.Literal["ratio"]
-    _WhichOneofArgType__ratio: _TypeAlias = _typing.Literal["_ratio", b"_ratio"]
+    _WhichOneofReturnType__ratio: _TypeAlias = _typing.Literal["ratio"]  # noqa: Y015
+    _WhichOneofArgType__ratio: _TypeAlias = _typing.Literal["_ratio", b"_ratio"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ratio) -> _WhichOneofReturnType__ratio | None: ...
 
-Global___Tracing: _TypeAlias = Tracing
+Global___Tracing: _TypeAlias = Tracing  # noqa: Y015

@@ -3,23 +3,20 @@
 isort:skip_file
 """
 
-import builtins as _builtins
-import sys
-import typing as _typing
 from collections import abc as _abc
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+import builtins as _builtins
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing import Never as _Never
-    from typing import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -87,38 +84,13 @@ class TelemetryReportRequest(_message.Message):
         comparisons: _abc.Iterable[Global___ComparisonRecord] | None = ...,
         predictions: _abc.Iterable[Global___RecordedPrediction] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "window_end", b"window_end", "window_start", b"window_start"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "boot_id",
-        b"boot_id",
-        "comparisons",
-        b"comparisons",
-        "evidence",
-        b"evidence",
-        "exemplars",
-        b"exemplars",
-        "node",
-        b"node",
-        "predictions",
-        b"predictions",
-        "sequence",
-        b"sequence",
-        "service",
-        b"service",
-        "variants",
-        b"variants",
-        "window_end",
-        b"window_end",
-        "window_start",
-        b"window_start",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "comparisons", b"comparisons", "evidence", b"evidence", "exemplars", b"exemplars", "node", b"node", "predictions", b"predictions", "sequence", b"sequence", "service", b"service", "variants", b"variants", "window_end", b"window_end", "window_start", b"window_start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TelemetryReportRequest: _TypeAlias = TelemetryReportRequest
+Global___TelemetryReportRequest: _TypeAlias = TelemetryReportRequest  # noqa: Y015
 
 @_typing.final
 class TelemetryReportResponse(_message.Message):
@@ -129,13 +101,13 @@ class TelemetryReportResponse(_message.Message):
     def __init__(
         self,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TelemetryReportResponse: _TypeAlias = TelemetryReportResponse
+Global___TelemetryReportResponse: _TypeAlias = TelemetryReportResponse  # noqa: Y015
 
 @_typing.final
 class Evidence(_message.Message):
@@ -157,9 +129,9 @@ class Evidence(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,9 +149,9 @@ class Evidence(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,52 +258,13 @@ class Evidence(_message.Message):
         outcomes: Global___OutcomeCounts | None = ...,
         readings: _abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "comparisons", b"comparisons", "latency", b"latency", "outcomes", b"outcomes"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "latency", b"latency", "outcomes", b"outcomes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "buckets",
-        b"buckets",
-        "codes",
-        b"codes",
-        "comparisons",
-        b"comparisons",
-        "drawn",
-        b"drawn",
-        "epoch",
-        b"epoch",
-        "fallbacks",
-        b"fallbacks",
-        "keys",
-        b"keys",
-        "label",
-        b"label",
-        "latency",
-        b"latency",
-        "mirror_outcomes",
-        b"mirror_outcomes",
-        "mirrored",
-        b"mirrored",
-        "noise",
-        b"noise",
-        "outcomes",
-        b"outcomes",
-        "readings",
-        b"readings",
-        "route",
-        b"route",
-        "slow",
-        b"slow",
-        "variant",
-        b"variant",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "codes", b"codes", "comparisons", b"comparisons", "drawn", b"drawn", "epoch", b"epoch", "fallbacks", b"fallbacks", "keys", b"keys", "label", b"label", "latency", b"latency", "mirror_outcomes", b"mirror_outcomes", "mirrored", b"mirrored", "noise", b"noise", "outcomes", b"outcomes", "readings", b"readings", "route", b"route", "slow", b"slow", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Evidence: _TypeAlias = Evidence
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
 
 @_typing.final
 class OutcomeCounts(_message.Message):
@@ -357,15 +290,13 @@ class OutcomeCounts(_message.Message):
         scored: _builtins.int = ...,
         score_sum: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "labelled", b"labelled", "right", b"right", "score_sum", b"score_sum", "scored", b"scored"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labelled", b"labelled", "right", b"right", "score_sum", b"score_sum", "scored", b"scored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutcomeCounts: _TypeAlias = OutcomeCounts
+Global___OutcomeCounts: _TypeAlias = OutcomeCounts  # noqa: Y015
 
 @_typing.final
 class Reading(_message.Message):
@@ -393,17 +324,15 @@ class Reading(_message.Message):
         error: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "time", b"time", "value", b"value"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "time", b"time", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_value", b"_value", "error", b"error", "metric", b"metric", "time", b"time", "value", b"value"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "error", b"error", "metric", b"metric", "time", b"time", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]
-    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
 
-Global___Reading: _TypeAlias = Reading
+Global___Reading: _TypeAlias = Reading  # noqa: Y015
 
 @_typing.final
 class BucketCounts(_message.Message):
@@ -425,9 +354,9 @@ class BucketCounts(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -445,9 +374,9 @@ class BucketCounts(_message.Message):
             key: _builtins.str = ...,
             value: _builtins.int = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,26 +411,13 @@ class BucketCounts(_message.Message):
         mirror_outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         outcomes: Global___OutcomeCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "bucket",
-        b"bucket",
-        "codes",
-        b"codes",
-        "fallbacks",
-        b"fallbacks",
-        "mirror_outcomes",
-        b"mirror_outcomes",
-        "outcomes",
-        b"outcomes",
-        "slow",
-        b"slow",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "codes", b"codes", "fallbacks", b"fallbacks", "mirror_outcomes", b"mirror_outcomes", "outcomes", b"outcomes", "slow", b"slow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BucketCounts: _TypeAlias = BucketCounts
+Global___BucketCounts: _TypeAlias = BucketCounts  # noqa: Y015
 
 @_typing.final
 class Histogram(_message.Message):
@@ -539,26 +455,13 @@ class Histogram(_message.Message):
         count: _builtins.int = ...,
         sum: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "bucket_counts",
-        b"bucket_counts",
-        "count",
-        b"count",
-        "offset",
-        b"offset",
-        "scale",
-        b"scale",
-        "sum",
-        b"sum",
-        "zero_count",
-        b"zero_count",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket_counts", b"bucket_counts", "count", b"count", "offset", b"offset", "scale", b"scale", "sum", b"sum", "zero_count", b"zero_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Histogram: _TypeAlias = Histogram
+Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
 class SlowCount(_message.Message):
@@ -585,15 +488,13 @@ class SlowCount(_message.Message):
         count: _builtins.int = ...,
         beside: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "beside", b"beside", "bound", b"bound", "count", b"count"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "bound", b"bound", "count", b"count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SlowCount: _TypeAlias = SlowCount
+Global___SlowCount: _TypeAlias = SlowCount  # noqa: Y015
 
 @_typing.final
 class Comparisons(_message.Message):
@@ -620,22 +521,13 @@ class Comparisons(_message.Message):
         max_absolute: _builtins.float = ...,
         max_relative: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "matched",
-        b"matched",
-        "max_absolute",
-        b"max_absolute",
-        "max_relative",
-        b"max_relative",
-        "mismatched",
-        b"mismatched",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matched", b"matched", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "mismatched", b"mismatched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Comparisons: _TypeAlias = Comparisons
+Global___Comparisons: _TypeAlias = Comparisons  # noqa: Y015
 
 @_typing.final
 class ComparisonRecord(_message.Message):
@@ -713,52 +605,13 @@ class ComparisonRecord(_message.Message):
         noise: _builtins.bool = ...,
         trace_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "primary_latency", b"primary_latency", "shadow_latency", b"shadow_latency", "time", b"time"
-    ]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["primary_latency", b"primary_latency", "shadow_latency", b"shadow_latency", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "match",
-        b"match",
-        "max_absolute",
-        b"max_absolute",
-        "max_relative",
-        b"max_relative",
-        "noise",
-        b"noise",
-        "outcome",
-        b"outcome",
-        "output",
-        b"output",
-        "primary",
-        b"primary",
-        "primary_latency",
-        b"primary_latency",
-        "primary_prediction",
-        b"primary_prediction",
-        "primary_version",
-        b"primary_version",
-        "reason",
-        b"reason",
-        "route",
-        b"route",
-        "shadow",
-        b"shadow",
-        "shadow_latency",
-        b"shadow_latency",
-        "shadow_prediction",
-        b"shadow_prediction",
-        "shadow_version",
-        b"shadow_version",
-        "time",
-        b"time",
-        "trace_id",
-        b"trace_id",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match", b"match", "max_absolute", b"max_absolute", "max_relative", b"max_relative", "noise", b"noise", "outcome", b"outcome", "output", b"output", "primary", b"primary", "primary_latency", b"primary_latency", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "reason", b"reason", "route", b"route", "shadow", b"shadow", "shadow_latency", b"shadow_latency", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time", b"time", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ComparisonRecord: _TypeAlias = ComparisonRecord
+Global___ComparisonRecord: _TypeAlias = ComparisonRecord  # noqa: Y015
 
 @_typing.final
 class RecordedPrediction(_message.Message):
@@ -813,42 +666,15 @@ class RecordedPrediction(_message.Message):
         shadow_prediction: _builtins.str = ...,
         bucket: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_bucket",
-        b"_bucket",
-        "bucket",
-        b"bucket",
-        "epoch",
-        b"epoch",
-        "nonce",
-        b"nonce",
-        "primary",
-        b"primary",
-        "primary_prediction",
-        b"primary_prediction",
-        "primary_version",
-        b"primary_version",
-        "route",
-        b"route",
-        "shadow",
-        b"shadow",
-        "shadow_prediction",
-        b"shadow_prediction",
-        "shadow_version",
-        b"shadow_version",
-        "time_ms",
-        b"time_ms",
-        "version",
-        b"version",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bucket", b"_bucket", "bucket", b"bucket", "epoch", b"epoch", "nonce", b"nonce", "primary", b"primary", "primary_prediction", b"primary_prediction", "primary_version", b"primary_version", "route", b"route", "shadow", b"shadow", "shadow_prediction", b"shadow_prediction", "shadow_version", b"shadow_version", "time_ms", b"time_ms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__bucket: _TypeAlias = _typing.Literal["bucket"]
-    _WhichOneofArgType__bucket: _TypeAlias = _typing.Literal["_bucket", b"_bucket"]
+    _WhichOneofReturnType__bucket: _TypeAlias = _typing.Literal["bucket"]  # noqa: Y015
+    _WhichOneofArgType__bucket: _TypeAlias = _typing.Literal["_bucket", b"_bucket"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bucket) -> _WhichOneofReturnType__bucket | None: ...
 
-Global___RecordedPrediction: _TypeAlias = RecordedPrediction
+Global___RecordedPrediction: _TypeAlias = RecordedPrediction  # noqa: Y015
 
 @_typing.final
 class Exemplar(_message.Message):
@@ -889,30 +715,13 @@ class Exemplar(_message.Message):
         latency: _duration_pb2.Duration | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "time", b"time"]
+    _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "code",
-        b"code",
-        "kind",
-        b"kind",
-        "latency",
-        b"latency",
-        "mirrored",
-        b"mirrored",
-        "route",
-        b"route",
-        "time",
-        b"time",
-        "trace_id",
-        b"trace_id",
-        "variant",
-        b"variant",
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "kind", b"kind", "latency", b"latency", "mirrored", b"mirrored", "route", b"route", "time", b"time", "trace_id", b"trace_id", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Exemplar: _TypeAlias = Exemplar
+Global___Exemplar: _TypeAlias = Exemplar  # noqa: Y015
 
 @_typing.final
 class VariantHealth(_message.Message):
@@ -935,12 +744,10 @@ class VariantHealth(_message.Message):
         live: _builtins.bool = ...,
         reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "live", b"live", "reason", b"reason", "variant", b"variant"
-    ]
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "reason", b"reason", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___VariantHealth: _TypeAlias = VariantHealth
+Global___VariantHealth: _TypeAlias = VariantHealth  # noqa: Y015

@@ -3,24 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from grpc import aio as _aio
+from understudy.v1 import telemetry_pb2 as _telemetry_pb2
 import abc as _abc_1
+import grpc as _grpc
 import sys
 import typing as _typing
-from collections import abc as _abc
-
-import grpc as _grpc
-from grpc import aio as _aio
-
-from understudy.v1 import telemetry_pb2 as _telemetry_pb2
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -34,9 +33,7 @@ class TelemetryStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TelemetryAsyncStub: ...
-    Report: _grpc.UnaryUnaryMultiCallable[
-        _telemetry_pb2.TelemetryReportRequest, _telemetry_pb2.TelemetryReportResponse
-    ]
+    Report: _grpc.UnaryUnaryMultiCallable[_telemetry_pb2.TelemetryReportRequest, _telemetry_pb2.TelemetryReportResponse]
     """Stores one report. A report sent again counts once: (node, boot id, sequence) is its identity."""
 
 @_typing.type_check_only
@@ -44,9 +41,7 @@ class TelemetryAsyncStub(TelemetryStub):
     """Takes what sidecars saw."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Report: _aio.UnaryUnaryMultiCallable[
-        _telemetry_pb2.TelemetryReportRequest, _telemetry_pb2.TelemetryReportResponse
-    ]  # type: ignore[assignment]
+    Report: _aio.UnaryUnaryMultiCallable[_telemetry_pb2.TelemetryReportRequest, _telemetry_pb2.TelemetryReportResponse]  # type: ignore[assignment]
     """Stores one report. A report sent again counts once: (node, boot id, sequence) is its identity."""
 
 class TelemetryServicer(metaclass=_abc_1.ABCMeta):
@@ -57,9 +52,7 @@ class TelemetryServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _telemetry_pb2.TelemetryReportRequest,
         context: _ServicerContext,
-    ) -> _telemetry_pb2.TelemetryReportResponse | _abc.Awaitable[_telemetry_pb2.TelemetryReportResponse]:
+    ) -> _typing.Union[_telemetry_pb2.TelemetryReportResponse, _abc.Awaitable[_telemetry_pb2.TelemetryReportResponse]]:
         """Stores one report. A report sent again counts once: (node, boot id, sequence) is its identity."""
 
-def add_TelemetryServicer_to_server(
-    servicer: TelemetryServicer, server: _grpc.Server | _aio.Server
-) -> None: ...
+def add_TelemetryServicer_to_server(servicer: TelemetryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
