@@ -32,6 +32,7 @@ from control.store.store import Store
 from control.transitions import Standing, change_of
 
 CONTROLLER = "controller"
+START = "start"
 KEEP_CLOCK = 1.0
 """Seconds of baking that a crash may cost at most."""
 
@@ -86,12 +87,12 @@ class Course:
         verdicts = judge_all(self.plan, self.plan.stages[self._state.stage], self._observation)
         return Sight(self._observation, verdicts, self.problem)
 
-    async def start(self, service: StoredService) -> None:
-        """Write a new rollout with its first stage, decided on this version of its service."""
+    async def start(self, service: StoredService, by: str = "") -> None:
+        """Write a new rollout with its first stage, decided on this version of its service; `by` whom."""
         step = self._decide()
         if step.event is None:
             raise AssertionError("a pending rollout starts")
-        change = self._change(step, step.event, CONTROLLER)
+        change = self._change(step, step.event, START if by else CONTROLLER, by=by)
         store = self._around.store.rollouts
         message, base = self._stored.message, self._stored.base
         self._landed(await store.start(message, base, service.version, change), step)
@@ -107,7 +108,7 @@ class Course:
                 change = self._change(step, step.event, CONTROLLER)
                 self._landed(await self._around.store.rollouts.advance(change), step)
 
-    async def command(self, asked: Command) -> None:
+    async def command(self, asked: Command, by: str = "") -> None:
         """What an operator wants; NotNow where the rollout cannot take it."""
         async with self._turn:
             await self._look()
@@ -119,11 +120,11 @@ class Course:
                 case None:
                     raise AssertionError(f"command {asked} must be a transition")
                 case Event.RETRIED:
-                    await self._retry(step)
+                    await self._retry(step, by)
                 case Event.UNDONE:
-                    await self._undo(step)
+                    await self._undo(step, by)
                 case event:
-                    change = self._change(step, event, asked)
+                    change = self._change(step, event, asked, by=by)
                     self._landed(await self._around.store.rollouts.advance(change), step)
 
     async def reload(self) -> None:
@@ -182,24 +183,24 @@ class Course:
             self._kept_at = now
             self._around.visible.announce()
 
-    async def _retry(self, step: Step) -> None:
+    async def _retry(self, step: Step, by: str) -> None:
         """Begin again, on the service as it is now."""
         service = await self._service()
         try:
             plan = compile_rollout(self._stored.message, service.base, self.name)
         except InvalidRollout as error:
             raise NotNow(f"rollout {self.name} does not fit the service as it is now: {error}") from None
-        change = self._change(step, Event.RETRIED, Command.RETRY, service)
+        change = self._change(step, Event.RETRIED, Command.RETRY, service, by)
         self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
         self.plan = plan
         self._forget()
 
-    async def _undo(self, step: Step) -> None:
+    async def _undo(self, step: Step, by: str) -> None:
         """Go back, if nobody changed the service since."""
         service = await self._service()
         if service.base != promoted(self._stored.base, self.plan):
             raise NotNow(f"rollout {self.name}: its service was changed since; apply what you want instead")
-        change = self._change(step, Event.UNDONE, Command.UNDO)
+        change = self._change(step, Event.UNDONE, Command.UNDO, by=by)
         self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
 
     async def _service(self) -> StoredService:
@@ -208,12 +209,15 @@ class Course:
             raise AssertionError("a rollout's service is there: a foreign key says so")
         return service
 
-    def _change(self, step: Step, event: Event, actor: str, service: StoredService | None = None) -> Change:
+    def _change(
+        self, step: Step, event: Event, actor: str, service: StoredService | None = None, by: str = ""
+    ) -> Change:
         return change_of(
             Standing(self.standing(), self.plan, self._first, self._observation, self._arrival),
             step,
             event,
             actor=actor,
+            by=by,
             now=self._around.clock.wall(),
             epoch=self._around.board.epoch,
             notify=self._around.notify,

@@ -14,10 +14,11 @@ from understudy.v1 import rollout_pb2
 from control.course import Course, Surroundings
 from control.refusals import AlreadyThere, Invalid, NotNow, NotThere
 from control.rollout.decisions import Command
-from control.rollout.model import Plan, State
+from control.rollout.model import Gate, Plan, State
 from control.rollout.strategies import InvalidRollout, check_rollout, compile_rollout
 from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import StoredRollout
+from control.store.services import StoredService
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -58,8 +59,10 @@ class Reconciler:
         """A rollout under way."""
         return self._courses.get(name)
 
-    async def start(self, asked: rollout_pb2.Rollout) -> str:
-        """Begin a rollout; its name."""
+    async def start(self, asked: rollout_pb2.Rollout, *, supersede: bool = False, by: str = "") -> str:
+        """Begin a rollout; its name. With `supersede` one that the service has under way is given up, once
+        this one is known to be sound.
+        """
         if violations := check_rollout(asked, None, "rollout"):
             raise Invalid(violations)
         service = await self._around.store.services.find(asked.service)
@@ -83,7 +86,9 @@ class Reconciler:
         )
         course = Course(new, plan, self._around)
         try:
-            await course.start(service)
+            if supersede:
+                service = await self._superseded(service, name, by)
+            await course.start(service, by)
         except NameTaken as error:
             raise AlreadyThere(str(error)) from None
         except ActiveRollout as error:
@@ -91,7 +96,20 @@ class Reconciler:
         self._follow(course)
         return name
 
-    async def command(self, name: str, asked: Command) -> None:
+    async def _superseded(self, service: StoredService, name: str, by: str) -> StoredService:
+        """The service, once the rollout that it has under way, if any, was given up for that one."""
+        if await self._around.store.rollouts.find(name):
+            raise NameTaken(f"a rollout called {name} is there already")
+        for course in list(self._courses.values()):
+            if course.plan.service == service.name:
+                with contextlib.suppress(NotNow):  # it has just ended by itself
+                    await course.command(Command.SUPERSEDE, by)
+        found = await self._around.store.services.find(service.name)
+        if found is None or found.base != service.base:
+            raise NotNow(f"service {service.name} was changed meanwhile; look, and start again")
+        return found
+
+    async def command(self, name: str, asked: Command, by: str = "") -> None:
         """What an operator wants of a rollout."""
         course = self._courses.get(name)
         if course is None:
@@ -100,7 +118,7 @@ class Reconciler:
                 raise NotThere(f"no rollout is called {name!r}")
             course = self._course(stored)
         try:
-            await course.command(asked)
+            await course.command(asked, by)
         except ActiveRollout as error:
             raise NotNow(f"rollout {name}: {error}; one rollout of a service at a time") from None
         except Conflict:
@@ -168,6 +186,8 @@ def _filled(asked: rollout_pb2.Rollout, plan: Plan) -> rollout_pb2.Rollout:
     filled.name, filled.route = plan.name, plan.route
     filled.on_fail, filled.on_inconclusive = plan.on_fail, plan.on_inconclusive
     filled.gate, filled.min_calls = plan.gate, plan.min_calls
+    if plan.gate is Gate.SEQUENTIAL:
+        filled.alpha = plan.alpha
     del filled.error_codes[:]
     filled.error_codes.extend(sorted(plan.error_codes))
     return filled

@@ -23,6 +23,9 @@ from control.store.outbox import Letter
 from control.store.records import StoredRollout
 from control.times import to_timestamp
 
+MAX_BY = 200
+"""Characters kept of who asked: it is the client's to say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -43,6 +46,7 @@ def change_of(
     actor: str,
     now: float,
     epoch: int,
+    by: str = "",
     notify: Iterable[control_pb2.Notify] = (),
     rebase: service_pb2.Service | None = None,
 ) -> Change:
@@ -51,6 +55,7 @@ def change_of(
     enters = next((action.stage for action in step.actions if isinstance(action, SetTraffic)), None)
     leaves = len(step.state.ended) > len(before.ended)
     transition = _transition(standing, step, event, actor, now)
+    transition.by = by[:MAX_BY]
     return Change(
         rollout=stored.name,
         expected=stored.version,
@@ -72,7 +77,7 @@ def change_of(
 def _transition(
     standing: Standing, step: Step, event: Event, actor: str, now: float
 ) -> rollouts_pb2.Transition:
-    before = standing.stored.state
+    before, span = standing.stored.state, standing.observation.span
     return rollouts_pb2.Transition(
         time=to_timestamp(now),
         actor=actor,
@@ -84,6 +89,10 @@ def _transition(
         reason=step.state.reason,
         criteria=criteria(step.verdicts),
         arms=arm_figures(standing.plan, standing.observation) if standing.first else [],
+        evidence_from=to_timestamp(span[0]) if span else None,
+        evidence_until=to_timestamp(span[1]) if span else None,
+        arrival=standing.arrival,
+        unconfirmed=standing.observation.unconfirmed,
     )
 
 

@@ -24,7 +24,7 @@ class RolloutsApi(rollouts_pb2_grpc.RolloutsServicer):
 
     async def Start(self, request: rollouts_pb2.StartRequest, context: Any) -> rollouts_pb2.StartResponse:
         async with refusing(context):
-            name = await self._reconciler.start(request.rollout)
+            name = await self._reconciler.start(request.rollout, supersede=request.supersede, by=request.by)
             return rollouts_pb2.StartResponse(rollout=await self._status(name))
 
     async def Get(
@@ -57,22 +57,22 @@ class RolloutsApi(rollouts_pb2_grpc.RolloutsServicer):
         self, request: rollouts_pb2.PromoteRequest, context: Any
     ) -> rollouts_pb2.PromoteResponse:
         command = Command.PROMOTE_FULL if request.full else Command.PROMOTE
-        return rollouts_pb2.PromoteResponse(rollout=await self._do(request.name, command, context))
+        return rollouts_pb2.PromoteResponse(rollout=await self._do(request, command, context))
 
     async def Pause(self, request: rollouts_pb2.PauseRequest, context: Any) -> rollouts_pb2.PauseResponse:
-        return rollouts_pb2.PauseResponse(rollout=await self._do(request.name, Command.PAUSE, context))
+        return rollouts_pb2.PauseResponse(rollout=await self._do(request, Command.PAUSE, context))
 
     async def Resume(self, request: rollouts_pb2.ResumeRequest, context: Any) -> rollouts_pb2.ResumeResponse:
-        return rollouts_pb2.ResumeResponse(rollout=await self._do(request.name, Command.RESUME, context))
+        return rollouts_pb2.ResumeResponse(rollout=await self._do(request, Command.RESUME, context))
 
     async def Abort(self, request: rollouts_pb2.AbortRequest, context: Any) -> rollouts_pb2.AbortResponse:
-        return rollouts_pb2.AbortResponse(rollout=await self._do(request.name, Command.ABORT, context))
+        return rollouts_pb2.AbortResponse(rollout=await self._do(request, Command.ABORT, context))
 
     async def Retry(self, request: rollouts_pb2.RetryRequest, context: Any) -> rollouts_pb2.RetryResponse:
-        return rollouts_pb2.RetryResponse(rollout=await self._do(request.name, Command.RETRY, context))
+        return rollouts_pb2.RetryResponse(rollout=await self._do(request, Command.RETRY, context))
 
     async def Undo(self, request: rollouts_pb2.UndoRequest, context: Any) -> rollouts_pb2.UndoResponse:
-        return rollouts_pb2.UndoResponse(rollout=await self._do(request.name, Command.UNDO, context))
+        return rollouts_pb2.UndoResponse(rollout=await self._do(request, Command.UNDO, context))
 
     async def Explain(
         self, request: rollouts_pb2.ExplainRequest, context: Any
@@ -81,10 +81,10 @@ class RolloutsApi(rollouts_pb2_grpc.RolloutsServicer):
             await self._status(request.name)
             return rollouts_pb2.ExplainResponse(transitions=await self._views.transitions(request.name))
 
-    async def _do(self, name: str, command: Command, context: Any) -> rollouts_pb2.RolloutStatus:
+    async def _do(self, request: Any, command: Command, context: Any) -> rollouts_pb2.RolloutStatus:
         async with refusing(context):
-            await self._reconciler.command(name, command)
-            return await self._status(name)
+            await self._reconciler.command(request.name, command, request.by)
+            return await self._status(request.name)
 
     async def _status(self, name: str) -> rollouts_pb2.RolloutStatus:
         status = await self._views.rollout(name)

@@ -1,9 +1,12 @@
 """`understudy rollout`: start, watch and steer rollouts."""
 
+import contextlib
+import getpass
 import pathlib
+import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -26,13 +29,14 @@ def rollout() -> None:
 
 @rollout.command()
 @click.option("-f", "--file", "path", required=True, type=click.Path(path_type=pathlib.Path), metavar="FILE")
+@click.option("--supersede", is_flag=True, help="Abort the service's active rollout first.")
 @with_client
-def start(client: Client, output: Format, path: pathlib.Path) -> None:
+def start(client: Client, output: Format, path: pathlib.Path, *, supersede: bool) -> None:
     """Start the rollout in FILE (kind: Rollout)."""
     document = load_document(path, "Rollout")
     if violations := check_rollout(document.message):
         raise InvalidFile(document.problems(violations))
-    request = rollouts_pb2.StartRequest(rollout=document.message)
+    request = rollouts_pb2.StartRequest(rollout=document.message, supersede=supersede, by=caller())
     _show_brief(output, client.ask(client.rollouts.Start, request, document).rollout)
 
 
@@ -95,8 +99,7 @@ def watch(client: Client, output: Format, name: str) -> None:
 @with_client
 def promote(client: Client, output: Format, name: str, *, full: bool) -> None:
     """End the current stage of NAME, or its pause, and go to the next."""
-    request = rollouts_pb2.PromoteRequest(name=name, full=full)
-    _show_brief(output, client.ask(client.rollouts.Promote, request).rollout)
+    _steer(client, output, client.rollouts.Promote, rollouts_pb2.PromoteRequest(name=name, full=full))
 
 
 @rollout.command()
@@ -104,7 +107,9 @@ def promote(client: Client, output: Format, name: str, *, full: bool) -> None:
 @with_client
 def pause(client: Client, output: Format, name: str) -> None:
     """Keep the traffic of NAME as it is and stop its stage's clock."""
-    _show_brief(output, client.ask(client.rollouts.Pause, rollouts_pb2.PauseRequest(name=name)).rollout)
+    _show_brief(
+        output, client.ask(client.rollouts.Pause, rollouts_pb2.PauseRequest(name=name, by=caller())).rollout
+    )
 
 
 @rollout.command()
@@ -112,7 +117,9 @@ def pause(client: Client, output: Format, name: str) -> None:
 @with_client
 def resume(client: Client, output: Format, name: str) -> None:
     """Take the stage of NAME up again where its clock stood."""
-    _show_brief(output, client.ask(client.rollouts.Resume, rollouts_pb2.ResumeRequest(name=name)).rollout)
+    _show_brief(
+        output, client.ask(client.rollouts.Resume, rollouts_pb2.ResumeRequest(name=name, by=caller())).rollout
+    )
 
 
 @rollout.command()
@@ -120,7 +127,9 @@ def resume(client: Client, output: Format, name: str) -> None:
 @with_client
 def abort(client: Client, output: Format, name: str) -> None:
     """Give NAME up: traffic goes back to what it was before it."""
-    _show_brief(output, client.ask(client.rollouts.Abort, rollouts_pb2.AbortRequest(name=name)).rollout)
+    _show_brief(
+        output, client.ask(client.rollouts.Abort, rollouts_pb2.AbortRequest(name=name, by=caller())).rollout
+    )
 
 
 @rollout.command()
@@ -128,7 +137,9 @@ def abort(client: Client, output: Format, name: str) -> None:
 @with_client
 def retry(client: Client, output: Format, name: str) -> None:
     """Start NAME, rolled back or aborted, again from its first stage."""
-    _show_brief(output, client.ask(client.rollouts.Retry, rollouts_pb2.RetryRequest(name=name)).rollout)
+    _show_brief(
+        output, client.ask(client.rollouts.Retry, rollouts_pb2.RetryRequest(name=name, by=caller())).rollout
+    )
 
 
 @rollout.command()
@@ -136,7 +147,9 @@ def retry(client: Client, output: Format, name: str) -> None:
 @with_client
 def undo(client: Client, output: Format, name: str) -> None:
     """Take the success of NAME back: the configuration before it."""
-    _show_brief(output, client.ask(client.rollouts.Undo, rollouts_pb2.UndoRequest(name=name)).rollout)
+    _show_brief(
+        output, client.ask(client.rollouts.Undo, rollouts_pb2.UndoRequest(name=name, by=caller())).rollout
+    )
 
 
 @rollout.command()
@@ -157,6 +170,13 @@ def explain(client: Client, output: Format, name: str) -> None:
     show(output, lambda: [to_plain(each) for each in steps], lambda: render_explanation(steps, stages))
 
 
+def caller() -> str:
+    """Who asks, as the audit shows it: a user of this machine, for whatever that is worth."""
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    return socket.gethostname()
+
+
 def plain_status(found: rollouts_pb2.RolloutStatus) -> dict[str, Any]:
     """A status as plain values; an exemplar carries its trace's link where a viewer is known."""
     plain = to_plain(found)
@@ -174,6 +194,12 @@ def _past(client: Client, name: str) -> tuple[Sequence[rollouts_pb2.Transition],
     """A rollout's steps, and the names of the stages they speak of."""
     stages = [each.stage.name for each in _get(client, name).stages]
     return client.ask(client.rollouts.Explain, rollouts_pb2.ExplainRequest(name=name)).transitions, stages
+
+
+def _steer(client: Client, output: Format, method: Callable[..., Any], request: Any) -> None:
+    """Give a rollout a command, in the name of who runs this."""
+    request.by = caller()
+    _show_brief(output, client.ask(method, request).rollout)
 
 
 def _show_brief(output: Format, found: rollouts_pb2.RolloutStatus) -> None:

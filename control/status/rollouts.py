@@ -8,7 +8,7 @@ from understudy.v1 import rollout_pb2, rollouts_pb2, telemetry_pb2
 from control.delivery.fleet import Sidecar, Snapshot
 from control.rollout.evidence import arm_figures
 from control.rollout.machine import stage_elapsed, stage_state
-from control.rollout.model import Observation, Outcome, Phase, Plan, Stage, State, Verdict
+from control.rollout.model import Observation, Outcome, Phase, Plan, Reached, Stage, State, Verdict
 from control.status.sidecars import sidecar_status
 from control.store.records import StoredRollout, StoredStage
 from control.times import to_duration, to_seconds, to_timestamp
@@ -102,9 +102,17 @@ def criteria(verdicts: Sequence[Verdict]) -> list[rollouts_pb2.CriterionStatus]:
             value=verdict.value,
             bound=verdict.bound,
             detail=verdict.detail,
+            method=verdict.method,
+            counts=[rollouts_pb2.CountedArm(arm=each.arm, n=each.n, bad=each.bad) for each in verdict.counts],
+            to_fail=_reached(verdict.to_fail),
+            to_pass=_reached(verdict.to_pass),
         )
         for verdict in verdicts
     ]
+
+
+def _reached(test: Reached | None) -> rollouts_pb2.TestValue | None:
+    return rollouts_pb2.TestValue(value=test.value, limit=test.limit) if test else None
 
 
 def stage_message(stage: Stage) -> rollout_pb2.Stage:
@@ -117,6 +125,7 @@ def stage_message(stage: Stage) -> rollout_pb2.Stage:
         max_bake=to_duration(stage.max_bake),
         require=[criterion.text for criterion in stage.criteria],
         pause=stage.pause,
+        advance=stage.advance if stage.bake else "",
     )
 
 

@@ -23,6 +23,27 @@ def criteria_table(criteria: Sequence[rollouts_pb2.CriterionStatus]) -> list[str
     return table(("CRITERION", "VERDICT", "VALUE", "BOUND", "JUDGED ON"), rows) if rows else []
 
 
+def tests_table(criteria: Sequence[rollouts_pb2.CriterionStatus]) -> list[str]:
+    """What each criterion was counted on, and how far its test is from a decision."""
+    rows = [
+        (each.require, each.method, _counted(each), _reached(each.to_fail), _reached(each.to_pass))
+        for each in criteria
+        if each.method
+    ]
+    return table(("CRITERION", "BY", "BAD OF ALL", "TO FAIL", "TO PASS"), rows) if rows else []
+
+
+def _counted(criterion: rollouts_pb2.CriterionStatus) -> str:
+    return ", ".join(
+        f"{each.arm} {each.bad} of {each.n}" if each.HasField("bad") else f"{each.arm} {each.n}"
+        for each in criterion.counts
+    )
+
+
+def _reached(test: rollouts_pb2.TestValue) -> str:
+    return f"{test.value:.3g} of {test.limit:.3g}" if test.limit else "-"
+
+
 def arms_table(arms: Sequence[rollouts_pb2.ArmFigures]) -> list[str]:
     """What was seen of each arm."""
     rows = [

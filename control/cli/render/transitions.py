@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from understudy.v1 import rollouts_pb2
 
 from control.cli.render import figures
-from control.cli.render.evidence import arms_table, criteria_table
+from control.cli.render.evidence import arms_table, criteria_table, tests_table
 from control.cli.render.text import indented, table
 
 _NOTHING = "nothing has happened yet"
@@ -19,7 +19,7 @@ def render_history(transitions: Sequence[rollouts_pb2.Transition], stages: Seque
         (
             str(each.sequence),
             figures.moment(each.time),
-            each.actor,
+            _who(each),
             each.event,
             _step(each.from_phase, each.to_phase),
             _step(_name(stages, each.from_stage), _name(stages, each.to_stage)),
@@ -36,14 +36,23 @@ def render_explanation(transitions: Sequence[rollouts_pb2.Transition], stages: S
     lines: list[str] = []
     for each in transitions:
         lines += [""] if lines else []
-        lines.append(f"{each.sequence}. {figures.moment(each.time)}  {each.event}, by {each.actor}")
+        lines.append(f"{each.sequence}. {figures.moment(each.time)}  {each.event}, by {_who(each)}")
         phase = _step(each.from_phase, each.to_phase)
         stage = _step(_name(stages, each.from_stage), _name(stages, each.to_stage))
         lines.append(f"   {phase}, stage {stage}, snapshot {figures.snapshot(each.epoch, each.version)}")
         lines += [f"   {each.reason}"] if each.reason else []
-        for part in (criteria_table(each.criteria), arms_table(each.arms)):
+        if each.unconfirmed:
+            lines.append(f"   not confirmed by {', '.join(each.unconfirmed)}")
+        if each.HasField("evidence_until"):
+            window = f"{figures.moment(each.evidence_from)} to {figures.moment(each.evidence_until)}"
+            lines.append(f"   evidence of the stage: {window}, up to row {each.arrival}")
+        for part in (criteria_table(each.criteria), tests_table(each.criteria), arms_table(each.arms)):
             lines += ["", *indented(part, "     ")] if part else []
     return lines or [_NOTHING]
+
+
+def _who(transition: rollouts_pb2.Transition) -> str:
+    return f"{transition.actor} ({transition.by})" if transition.by else transition.actor
 
 
 def _step(old: str, new: str) -> str:

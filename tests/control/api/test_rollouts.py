@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
-from understudy.v1 import rollouts_pb2
+from understudy.v1 import rollout_pb2, rollouts_pb2
 
 from tests.support.fake_sidecar import copies, fake_sidecar, live
 from tests.support.plane import Plane, control_plane
@@ -61,6 +61,33 @@ async def test_what_a_start_is_refused_for(tmp_path: pathlib.Path) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as found:
                 await plane.start(progressive(name=name))
             assert found.value.code() is code
+
+
+async def test_a_newer_rollout_supersedes_only_where_it_is_told_to(tmp_path: pathlib.Path) -> None:
+    async with control_plane(tmp_path) as plane, fake_sidecar(plane.address):
+        await plane.apply()
+        await plane.start(progressive(name="one"))
+        await plane.stage("shadow", name="one")
+
+        async def start(rollout: rollout_pb2.Rollout) -> None:
+            request = rollouts_pb2.StartRequest(rollout=rollout, supersede=True, by="ada@laptop")
+            await plane.rollouts.Start(request)
+
+        for wrong in (progressive(name="one"), progressive(name="two", candidate="v9")):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await start(wrong)
+        assert (await plane.rollout("one")).phase == "Progressing"
+        await start(progressive(name="two"))
+        first = await plane.rollout("one")
+        assert (first.phase, first.reason) == ("Aborted", "superseded by a newer rollout of the service")
+        assert (await plane.stage("shadow", name="two")).phase == "Progressing"
+        last, begin = (await plane.transitions("one"))[-1], (await plane.transitions("two"))[0]
+        assert (last.actor, last.by, begin.actor, begin.by) == (
+            "supersede",
+            "ada@laptop",
+            "start",
+            "ada@laptop",
+        )
 
 
 async def test_commands_on_what_is_not_there(tmp_path: pathlib.Path) -> None:

@@ -35,6 +35,14 @@ async def test_start_sends_the_file_and_says_how_it_stands(script, understudy, f
     assert script.requests[0].rollout.progressive.stages[0].percent == 5
 
 
+async def test_start_supersedes_where_it_is_told_to(script, understudy, file):
+    script.answers["Rollouts.Start"] = rollouts_pb2.StartResponse(rollout=rollout_status())
+
+    await understudy("rollout", "start", "-f", str(file), "--supersede")
+
+    assert script.requests[0].supersede
+
+
 async def test_what_the_control_service_finds_in_the_rollout_names_its_line(script, understudy, file):
     violations = (("progressive.stages[0].require[0]", "is no criterion"), ("candidate", "is not there"))
     script.answers["Rollouts.Start"] = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "2 problems", violations)
@@ -74,7 +82,9 @@ async def test_a_command_names_its_rollout_and_shows_where_it_stands(
     result = await understudy("rollout", verb, "fraud-v2")
 
     assert (result.exit_code, result.out) == (0, "fraud-v2  Progressing: canary-5 is baking\n")
-    assert script.requests == [request_type(name="fraud-v2")]
+    (asked,) = script.requests
+    assert "@" in asked.by
+    assert asked == request_type(name="fraud-v2", by=asked.by)
 
 
 async def test_promote_full_skips_what_is_left(script, understudy):
@@ -82,7 +92,8 @@ async def test_promote_full_skips_what_is_left(script, understudy):
 
     await understudy("rollout", "promote", "fraud-v2", "--full")
 
-    assert script.requests == [rollouts_pb2.PromoteRequest(name="fraud-v2", full=True)]
+    (asked,) = script.requests
+    assert asked == rollouts_pb2.PromoteRequest(name="fraud-v2", full=True, by=asked.by)
 
 
 async def test_a_command_that_comes_at_the_wrong_time_is_exit_code_1(script, understudy):

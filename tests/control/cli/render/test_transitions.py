@@ -35,6 +35,28 @@ def test_an_explanation_carries_what_each_step_was_decided_on():
     assert "     v1           9000   100%   0 (0%)  12ms   88ms  -" in lines
 
 
+def test_an_explanation_says_who_asked_and_how_the_test_stood():
+    step = transitions()[1]
+    step.by, step.arrival = "ada@laptop", 812
+    step.evidence_from.seconds, step.evidence_until.seconds = 1_767_225_600, 1_767_229_200
+    step.unconfirmed.append("pod-2 (nack: bad)")
+    judged = step.criteria[0]
+    judged.method = "betting"
+    judged.counts.add(arm="mirrored", n=9000, bad=1)
+    judged.counts.add(arm="load", n=3)
+    judged.to_fail.value, judged.to_fail.limit = 0.0012, 20
+    judged.to_pass.value, judged.to_pass.limit = 1e6, 20
+
+    lines = render_explanation([step], STAGES)
+
+    assert lines[0].endswith("stage, by controller (ada@laptop)")
+    assert "   not confirmed by pod-2 (nack: bad)" in lines
+    window = "2026-01-01 00:00:00Z to 2026-01-01 01:00:00Z"
+    assert f"   evidence of the stage: {window}, up to row 812" in lines
+    row = "     match_rate >= 95%  betting  mirrored 1 of 9000, load 3  0.0012 of 20  1e+06 of 20"
+    assert row in lines
+
+
 def test_a_stage_that_the_status_does_not_know_is_its_number():
     assert "shadow -> 2" in render_history(transitions(), ["shadow"])[2]
 
