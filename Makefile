@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet clean
+.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk clean
 .DEFAULT_GOAL := help
 
 help:
@@ -65,7 +65,10 @@ constraints: $(READY)
 	@echo '# Versions known to work together; `pip install -c constraints.txt`. Made with `make constraints`.' > constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^setuptools==' >> constraints.txt
 
-bench: bench-call bench-users bench-scan bench-compare bench-fleet
+soak-crosstalk: $(READY)
+	@CROSSTALK_CALLS=200000 $(BIN)/python -m pytest -p no:cacheprovider tests/proxy/engines/test_crosstalk.py $(ARGS)
+
+bench: bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
@@ -81,6 +84,13 @@ bench-compare: $(READY)
 
 bench-fleet: $(READY)
 	@$(BIN)/python benchmarks/fleet.py $(ARGS)
+
+bench-restarts: $(READY)
+	@$(BIN)/python benchmarks/restarts.py
+	@$(BIN)/python benchmarks/restarts.py --max-connection-age 2
+
+bench-cancel: $(READY)
+	@$(BIN)/python benchmarks/cancelling.py
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -121,6 +121,7 @@ class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class 
         self.calls: list[Received] = []
         self.address = ""
         self.arrived: asyncio.Queue[Received] = asyncio.Queue()
+        self.remembers = True
         self._server: grpc.aio.Server | None = None
 
     def service(self, handler_call_details: Any) -> Any:
@@ -129,8 +130,9 @@ class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class 
         async def handle(_: Any, context: Any) -> None:
             metadata = tuple((key, value) for key, value in context.invocation_metadata() or ())
             call = Received(method, metadata, context.time_remaining(), context.peer(), context)
-            self.calls.append(call)
-            self.arrived.put_nowait(call)
+            if self.remembers:
+                self.calls.append(call)
+                self.arrived.put_nowait(call)
             try:
                 await self.behaviour(call)
             except asyncio.CancelledError:
