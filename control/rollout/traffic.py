@@ -3,8 +3,10 @@
 The stored service is never edited while a rollout runs; what is in force is always derived from it, so that
 going back is bringing the stored one into force again. On the rollout's route stable and candidate divide
 the weight that both have together (the pool); other variants keep theirs. Routes other than the rollout's
-stay as they are, and so does an explicit `fallback`: it is a choice of the operator's, which no promotion
-makes wrong (an empty one follows `stable`).
+stay as they are while it runs. With the promotion those follow that were all stable's and ask for no header
+(health, metadata, anything else); one that a header matches, or that gives others a share, was made for a
+reason and stays. So does an explicit `fallback`: it is a choice of the operator's, which no promotion makes
+wrong (an empty one follows `stable`).
 """
 
 from understudy.v1 import service_pb2
@@ -40,6 +42,11 @@ def promoted(service: service_pb2.Service, plan: Plan) -> service_pb2.Service:
     route = route_named(changed, plan.route)
     _divide(route, plan, 100.0)
     _mirror(route, plan, 0.0)
+    for other in changed.routes:
+        if other.name != plan.route and is_open(other) and _only(other) == plan.stable:
+            other.split.weights[plan.candidate] = other.split.weights[plan.stable]
+            other.split.weights[plan.stable] = 0.0
+            remove_mirror(other, plan.candidate)
     return changed
 
 
@@ -77,6 +84,12 @@ def pool_of(route: service_pb2.Route, stable: str, candidate: str) -> float:
     """The weight that stable and candidate have together."""
     weights = dict(route.split.weights)
     return weights.get(stable, 0.0) + weights.get(candidate, 0.0)
+
+
+def _only(route: service_pb2.Route) -> str:
+    """The variant that has all of a route's weight; empty where several share it."""
+    fed = [name for name, weight in route.split.weights.items() if weight > 0]
+    return fed[0] if len(fed) == 1 else ""
 
 
 def remove_mirror(route: service_pb2.Route, variant: str) -> None:

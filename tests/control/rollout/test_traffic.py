@@ -103,6 +103,27 @@ def test_promoting_makes_the_candidate_stable_with_all_of_the_pool() -> None:
     assert check_service(after) == []
 
 
+def test_a_promotion_takes_along_what_was_all_stables_whatever_its_headers() -> None:
+    asked = {
+        "name": "old",
+        "match": {"headers": [{"name": "x", "exact": "1"}]},
+        "split": {"weights": {"v1": 1}},
+    }
+    shared = {"name": "shared", "split": {"weights": {"v1": 1, "v3": 1}}}
+    rest = {
+        "name": "rest",
+        "split": {"weights": {"v1": 100, "v3": 0}},
+        "mirrors": [{"variant": "v2", "percent": 5}],
+    }
+    service = make_service(routes=[*FRAUD["routes"], asked, shared, rest])
+    during, after = staged(service, PLAN, stage(25)), promoted(service, PLAN)
+    assert list(during.routes[2:]) == list(service.routes[2:])
+    assert list(after.routes[2:4]) == list(service.routes[2:4])
+    assert weights(after, 4) == {"v1": 0, "v2": 100, "v3": 0}
+    assert not after.routes[4].mirrors
+    assert check_service(after) == []
+
+
 def test_a_fallback_that_was_chosen_stays_chosen() -> None:
     assert promoted(make_service(fallback="v1"), PLAN).fallback == "v1"
     assert promoted(SERVICE, PLAN).fallback == ""
