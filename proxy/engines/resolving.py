@@ -1,9 +1,15 @@
 """The addresses of a target, by the system's resolver and off every call's path."""
 
 import asyncio
+import contextlib
 import socket
+import threading
+from typing import Any
 
 from understudy.checks.targets import Target
+
+_Found = list[tuple[Any, ...]]
+"""What the system's resolver says."""
 
 
 def written(target: Target) -> tuple[str, ...] | None:
@@ -15,10 +21,36 @@ def written(target: Target) -> tuple[str, ...] | None:
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:
-    """Every A and AAAA address of a name, sorted; raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """Every A and AAAA address of a name, sorted; raises OSError.
+
+    In a thread of its own: the loop's few would let names that cannot be resolved hold up all others, and the
+    process, which waits for those threads at its exit.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[_Found] = loop.create_future()
+
+    def look_up() -> None:
+        found: _Found | OSError
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            found = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(_settle, answer, found)
+
+    threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+    found = await answer
     named = {name_of(str(address[0]), port) for *_, address in found}
     return tuple(sorted(name for name in named if name is not None))
+
+
+def _settle(answer: "asyncio.Future[_Found]", found: _Found | OSError) -> None:
+    if answer.done():  # given up
+        return
+    if isinstance(found, OSError):
+        answer.set_exception(found)
+    else:
+        answer.set_result(found)
 
 
 def name_of(host: str, port: int) -> str | None:
