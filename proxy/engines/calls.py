@@ -45,6 +45,7 @@ class Call(Generic[A]):
     upstream: Upstream[A]
     metadata: Metadata  # as the caller sent it
     request_id: str
+    is_id_ours: bool  # the caller gave none
     hops: int
     marked: bool  # a copy already: neither mirrored again nor counted
     trace: CallTrace | None

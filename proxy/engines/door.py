@@ -78,6 +78,7 @@ class Door(Generic[A]):
             upstream=in_force.live(variant),
             metadata=metadata,
             request_id=found[0] if found else secrets.token_hex(16),
+            is_id_ours=not found,
             hops=hops,
             marked=marked,
             trace=trace,

@@ -3,21 +3,23 @@
 import grpc
 
 from proxy.compare.answers import Answer
-from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.failures import ending_of, is_over
-from proxy.engines.grpc_aio.metadata import received
+from proxy.engines.grpc_aio.metadata import mirrored, received
+from proxy.engines.mirror import Copy
 from proxy.policy.protocols import is_known_unary
-from proxy.policy.table import Mirror
 
 
-async def ask(
-    address: Address, method: str, request: bytes, metadata: list[tuple[str, str | bytes]], mirror: Mirror
-) -> tuple[Answer, str]:
+async def ask(copy: Copy) -> tuple[Answer, str]:
     """The shadow's answer, and the outcome where the shadow itself gave none."""
+    mirror, method = copy.mirror, copy.call.method
+    address = copy.call.in_force.mirror(mirror).address()
+    if address is None:
+        return Answer("UNAVAILABLE"), "unreachable"
     messages: list[bytes] = []
     begin = address.unary(method) if is_known_unary(method) else address.unary_stream(method)
     try:
-        call = address.counted(begin(request, timeout=mirror.deadline, metadata=metadata))
+        metadata = mirrored(copy.call, copy.trace)
+        call = address.counted(begin(copy.request, timeout=mirror.deadline, metadata=metadata))
     except grpc.aio.UsageError:  # a push took this connection away since the copy was offered
         return Answer("CANCELLED"), "cancelled"
     try:

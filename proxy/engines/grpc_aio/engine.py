@@ -15,10 +15,11 @@ from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.grpc_aio import options
 from proxy.engines.grpc_aio.address import Address
-from proxy.engines.grpc_aio.mirror import Mirrors
+from proxy.engines.grpc_aio.asking import ask
 from proxy.engines.grpc_aio.streaming import Streaming
 from proxy.engines.grpc_aio.unary import Unary
 from proxy.engines.in_force import InForce, build
+from proxy.engines.mirror import Mirrors
 from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.protocols import is_known_unary
@@ -61,7 +62,7 @@ class GrpcAioEngine:
         self._listening = listening
         self._port = 0  # of none, or a unix socket
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
-        copies = Mirrors(mirrors, ledger, tasks)
+        copies = Mirrors(mirrors, ledger, tasks, ask)
         self._server = grpc.aio.server(options=options.server(listening))
         self._server.add_generic_rpc_handlers((_AnyMethod(Unary(door, copies), Streaming(door, copies)),))
 

@@ -7,7 +7,7 @@ from grpc.aio import EOF
 
 from proxy.compare.answers import Answer
 from proxy.engines.grpc_aio.call import Context
-from proxy.engines.grpc_aio.mirror import UNCOMPARED
+from proxy.engines.mirror import UNCOMPARED
 from proxy.policy.table import Mirror
 
 

@@ -17,8 +17,8 @@ from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decid
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.messages import Kept, Requests
 from proxy.engines.grpc_aio.metadata import answered, forwarded, received
-from proxy.engines.grpc_aio.mirror import Copy, Mirrors
 from proxy.engines.grpc_aio.rerouting import elsewhere, placed
+from proxy.engines.mirror import Copy, Mirrors
 from proxy.policy.deadlines import code_of_cancellation
 
 TRAILERS_GRACE = 0.005

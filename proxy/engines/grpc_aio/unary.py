@@ -11,8 +11,8 @@ from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decide, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import answered, forwarded, received
-from proxy.engines.grpc_aio.mirror import Mirrors
 from proxy.engines.grpc_aio.rerouting import elsewhere, placed
+from proxy.engines.mirror import Mirrors
 from proxy.policy.deadlines import code_of_cancellation
 
 

@@ -8,15 +8,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from proxy.compare.answers import Answer, Comparison
 from proxy.compare.comparison import THREAD_BYTES, compare, recorded
-from proxy.engines.grpc_aio.asking import ask
-from proxy.engines.grpc_aio.call import Call
-from proxy.engines.grpc_aio.metadata import mirrored
+from proxy.engines.calls import AnyCall
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.table import Mirror
 from proxy.stats.arms import Flight
@@ -39,7 +37,7 @@ T = TypeVar("T")
 class Copy:
     """One copy under way. `primary` is settled with the primary's answer, or None where there is none."""
 
-    call: Call
+    call: AnyCall
     mirror: Mirror
     request: bytes
     held: int
@@ -52,15 +50,20 @@ class Copy:
     )
 
 
+Ask = Callable[[Copy], Awaitable[tuple[Answer, str]]]
+"""Asks a shadow: gives its answer, and the outcome where the shadow itself gave none."""
+
+
 class Mirrors:
     """Sends copies and compares what comes back, in tasks of the engine's group."""
 
-    def __init__(self, limits: MirrorLimits, ledger: Ledger, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, limits: MirrorLimits, ledger: Ledger, tasks: asyncio.TaskGroup, ask: Ask) -> None:
+        self._ask = ask
         self._limits = limits
         self._ledger = ledger
         self._tasks = tasks
 
-    def offer(self, call: Call, request: bytes) -> list[Copy]:
+    def offer(self, call: AnyCall, request: bytes) -> list[Copy]:
         """Copy a call whose primary has been begun, to every mirror of its route that draws it."""
         copies: list[Copy] = []
         for mirror in call.route.mirrors:
@@ -89,7 +92,7 @@ class Mirrors:
             if not copy.primary.done():
                 copy.primary.set_result(answer)
 
-    def _admit(self, call: Call, mirror: Mirror, request: bytes) -> Copy | None:
+    def _admit(self, call: AnyCall, mirror: Mirror, request: bytes) -> Copy | None:
         self._ledger.mirror_seen(mirror.variant.name)
         dropped = self._limits.admit(call.route.name, mirror, len(request))
         if dropped is not None:
@@ -201,17 +204,8 @@ class Mirrors:
             )
         )
 
-    async def _ask(self, copy: Copy) -> tuple[Answer, str]:
-        """The shadow's answer, and the outcome where the shadow itself gave none."""
-        address = copy.call.in_force.mirror(copy.mirror).address()
-        if address is None:
-            return Answer("UNAVAILABLE"), "unreachable"
-        return await ask(
-            address, copy.call.method, copy.request, mirrored(copy.call, copy.trace), copy.mirror
-        )
 
-
-def _wants(mirror: Mirror, call: Call) -> bool:
+def _wants(mirror: Mirror, call: AnyCall) -> bool:
     """A shadow gets what others served; a second copy of a primary, what that primary served."""
     if mirror.noise_of:
         return mirror.noise_of == call.variant.name
