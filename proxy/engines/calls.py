@@ -59,6 +59,7 @@ class Call(Generic[A]):
     time_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)  # since 1970
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))
     ticket_secret: bytes = field(default=b"", repr=False)
+    carried: Any = field(default=None, repr=False)  # the engine's own
 
     @property
     def trace_id(self) -> str:

@@ -123,12 +123,12 @@ def prefix(name: str) -> bytes:
 
 def _spell(name: str, value: str, bits: int, flags: int) -> bytes:
     index = _NAMED.get(name)
-    named = spelled(index, bits, flags) if index else bytes((flags,)) + _text(name)
-    return named + _text(value)
+    named = spelled(index, bits, flags) if index else bytes((flags,)) + coded(name)
+    return named + coded(value)
 
 
-def _text(value: str) -> bytes:
+def coded(value: str) -> bytes:
     """A string, in Huffman's code where that is shorter."""
     plain = text(value)
-    coded = encode(value.encode("latin-1"))
-    return spelled(len(coded), 7, 0x80) + coded if len(coded) + 1 < len(plain) else plain
+    short = encode(value.encode("latin-1"))
+    return spelled(len(short), 7, 0x80) + short if len(short) + 1 < len(plain) else plain

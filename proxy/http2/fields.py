@@ -6,7 +6,7 @@ encoding that means the same on every connection wherever it has one, so that fo
 Source: RFC 7541, appendix A, for the static table.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Field = tuple[str, str]
 
@@ -35,13 +35,15 @@ STATIC: tuple[Field, ...] = (
 class Run:
     """Fields that were sent, and will be again, as references to tables; compared by identity.
 
-    A decoder gives the same run for the same references, so an encoder can remember what became of it.
+    A decoder gives the same run for the same references, so an encoder can remember what became of it; and
+    so can whoever reads it, in `note`.
     """
 
-    __slots__ = ("fields", "size")
+    __slots__ = ("fields", "note", "size")
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         self.fields = fields
+        self.note: Any = None
         self.size = sum(len(name) + len(value) + ENTRY_OVERHEAD for name, value in fields)
 
     def __repr__(self) -> str:

@@ -31,6 +31,7 @@ class Sending:
         self.waiting = 0  # bytes received and not passed on
         self.is_paused = False  # the socket takes no more for now
         self.is_leaving = False  # no new streams, by the peer's will or ours
+        self.socket: Any = None  # whoever writes `out`
         self.next_id = 1  # of the streams that we open
         self._dirty = dirty
         self._blocked: dict[Stream, None] = {}  # those that hold bytes and have credit of their own
@@ -89,10 +90,14 @@ class Sending:
         self._write(frames.go_away(last, code, reason))
 
     def forget(self, stream: Stream) -> None:
-        """Drop what a stream holds, it having ended."""
-        self._blocked.pop(stream, None)
+        """A stream has ended, with whatever it holds."""
         stream.we_ended = stream.peer_ended = True
+        self.drop(stream)
+
+    def drop(self, stream: Stream) -> None:
+        """Drop what a stream holds, for what is to be said in its place."""
         if stream.held is not None:
+            self._blocked.pop(stream, None)
             stream.held = None
             if stream.source is not None:
                 stream.source.connection.waiting -= stream.held_size

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from understudy.v1 import discovery_pb2, service_pb2
 
 from proxy.engines.engine import ALONE, Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
+from proxy.engines.relay.engine import RelayEngine
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import compile_snapshot
 from proxy.policy.trust import TrustedPeers
@@ -20,8 +22,10 @@ from tests.support.callers import Caller, caller
 from tests.support.eventually import eventually
 from tests.support.models import Behaviour, Model, echo, model
 
-ENGINES = ("grpc-aio",)
-"""Every engine that the same tests run over."""
+KINDS = {"grpc-aio": GrpcAioEngine, "relay": RelayEngine}
+
+ENGINES = tuple(os.environ.get("ENGINES", "grpc-aio").split(","))
+"""Every engine that the same tests run over; from the environment, to run them over some."""
 
 MIB = 1024 * 1024
 
@@ -125,7 +129,7 @@ async def sidecar(
     assert engine in ENGINES
     ledger, calls, mirrors = Ledger(), CallLimits(in_flight, per_variant), MirrorLimits(mirror_bytes)
     async with asyncio.TaskGroup() as tasks:
-        made = GrpcAioEngine(
+        made = KINDS[engine](
             tasks,
             ledger,
             tracing or Tracing(0.0, None),

@@ -1,0 +1,222 @@
+"""What an engine does with calls: decided, placed, moved, copied, counted.
+
+Everything here runs on the event loop, in the course of one read; nothing waits.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from proxy.compare.answers import Answer
+from proxy.engines.calls import Refused, overloaded
+from proxy.engines.door import Door
+from proxy.engines.mirror import UNCOMPARED, Mirrors
+from proxy.engines.relay import framing
+from proxy.engines.relay.address import Address
+from proxy.engines.relay.answers import ending
+from proxy.engines.relay.exchange import Exchange
+from proxy.engines.relay.requests import Request
+from proxy.engines.relay.wheel import Wheel
+from proxy.engines.rerouting import moved
+from proxy.http2.errors import NO_ERROR
+from proxy.http2.fields import Run
+from proxy.http2.settings import CONNECTION_WINDOW
+from proxy.http2.stream import Stream
+from proxy.policy.protocols import MODEL_NAME_BYTES
+
+if TYPE_CHECKING:
+    from proxy.engines.relay.caller import CallerConnection
+
+MAX_VARIANT_RUNS = 64
+
+
+class Carrier:
+    """Carries calls: `door` decides them, `mirrors` copies them."""
+
+    def __init__(self, door: Door[Address], mirrors: Mirrors, tasks: asyncio.TaskGroup) -> None:
+        self.door = door
+        self.wheel: Wheel[Exchange] = Wheel()
+        self.now = time.perf_counter
+        self._mirrors = mirrors
+        self._tasks = tasks
+        self._runs: dict[str, Run] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Carrier {self.door.limits}>"
+
+    def begin(self, down: Stream, request: Request, caller: "CallerConnection", *, ended: bool) -> None:
+        """A call came in."""
+        exchange = Exchange(self, down, request, caller, self.now())
+        down.owner = exchange
+        exchange.is_whole = ended
+        if not self.door.limits.enter():
+            exchange.is_over = True
+            self._refuse(exchange, overloaded("in_flight"))
+            return
+        if request.timeout is not None:
+            self._expire_at(exchange, exchange.started + request.timeout)
+        in_force = self.door.in_force()
+        table = None if ended or in_force is None else in_force.table
+        if table is not None and table.needs_message(request.path, request.metadata):
+            exchange.reach = max([MODEL_NAME_BYTES, *(route.sticky.max_bytes for route in table.routes)])
+            exchange.recorded_room = exchange.reach + framing.PREFIX
+            return
+        self._decide(exchange, None)
+
+    def decide_if_known(self, exchange: Exchange) -> None:
+        """More of a request came that is held for its first message."""
+        length, there = framing.first_message(exchange.recorded)
+        is_enough = exchange.recorded_room < 0 or exchange.down.connection.waiting >= CONNECTION_WINDOW
+        if not exchange.is_whole and not is_enough and (length < 0 or there < length):
+            return
+        message = None
+        if length >= 0:  # one byte more than is searched shows that there is more
+            encoding = exchange.request.encoding
+            message = framing.beginning(exchange.recorded, encoding, exchange.reach + 1)
+        exchange.release()
+        self._decide(exchange, message)
+
+    def _decide(self, exchange: Exchange, message: bytes | None) -> None:
+        request, limits = exchange.request, self.door.limits
+        try:
+            call = self.door.open(
+                request.path,
+                request.metadata,
+                message,
+                allowed=request.timeout,
+                peer=exchange.caller.peer,
+                started=exchange.started,
+            )
+        except Refused as refused:
+            self._refuse(exchange, refused)
+            exchange.end("")
+            return
+        if not limits.enter_variant(call.variant.name):
+            excess = overloaded("in_flight_per_variant")
+            self._refuse(exchange, excess)
+            self.door.close(call, excess.code)
+            exchange.end("")
+            return
+        call.carried = request
+        exchange.call = call
+        if call.timeout is not None and (request.timeout is None or call.timeout < request.timeout):
+            self._expire_at(exchange, exchange.started + call.timeout)
+        if call.route.mirrors and not call.marked:
+            most = max(mirror.max_bytes for mirror in call.route.mirrors) + framing.PREFIX
+            exchange.kept_room = most
+            exchange.recorded_room = max(exchange.recorded_room, most - sum(map(len, exchange.recorded)))
+        if call.address is None:
+            self._tasks.create_task(self._when_known(exchange), name="look-up")
+        else:
+            self._place(exchange, call.address)
+
+    async def _when_known(self, exchange: Exchange) -> None:
+        """A call to a target that was never looked up waits for its name, within its deadline."""
+        call = exchange.call
+        assert call is not None  # noqa: S101  # decided
+        await call.upstream.known()
+        if not exchange.is_over:
+            call.address = call.upstream.address()
+            if call.address is None:
+                exchange.unreachable()
+            else:
+                self._place(exchange, call.address)
+            exchange.down.connection.socket.flush()
+
+    def _place(self, exchange: Exchange, address: Address) -> None:
+        exchange.address = address
+        address.in_flight += 1
+        address.place(exchange, self.now())
+
+    def move(self, exchange: Exchange) -> None:
+        """A call that surely reached nobody goes elsewhere, once."""
+        call, address = exchange.call, exchange.address
+        assert call is not None  # noqa: S101  # it was sent
+        if address is not None:
+            exchange.address = None
+            address.left()
+        found = moved(self.door, call, self.now())
+        if found is None:
+            exchange.fail("UNAVAILABLE", "no live upstream", "no_live_upstream")
+        else:
+            self._place(exchange, found)
+
+    def offer(self, exchange: Exchange) -> None:
+        """Copy a call of one request, its primary being under way."""
+        call = exchange.call
+        if call is None or call.marked or exchange.recorded_room < 0 or not exchange.is_whole:
+            return
+        body = b"".join(exchange.recorded)
+        if framing.is_single(body):
+            exchange.copies = self._mirrors.offer(call, body)
+        if not exchange.copies:
+            exchange.kept_room = -1
+            exchange.kept.clear()
+
+    def ended(self, exchange: Exchange, code: str) -> None:
+        """A call is over; `code` is empty where it was never under way."""
+        limits, call = self.door.limits, exchange.call
+        self.wheel.discard(exchange, exchange.tick)
+        address = exchange.address
+        if address is not None:
+            address.forget(exchange)
+            address.left()
+        if call is not None:
+            if code == "OK" and address is not None:
+                address.answered()
+            self.door.close(call, code)
+            limits.leave_variant(call.variant.name)
+            if exchange.copies:
+                self._mirrors.settle(exchange.copies, self._answer(exchange, code))
+        limits.leave()
+
+    def variant_run(self, name: str) -> Run:
+        """The field that tells a caller which variant answered."""
+        run = self._runs.get(name)
+        if run is None:
+            if len(self._runs) >= MAX_VARIANT_RUNS:
+                self._runs.clear()
+            run = self._runs[name] = Run((("x-understudy-variant", name),))
+        return run
+
+    def _answer(self, exchange: Exchange, code: str) -> Answer | None:
+        """What the copies of a call are held against."""
+        if exchange.was_cancelled:
+            return None
+        if exchange.kept_room < 0:
+            return UNCOMPARED
+        found = framing.messages(b"".join(exchange.kept), exchange.encoding, 2**31)
+        return UNCOMPARED if found is None else Answer(code, found if code == "OK" else ())
+
+    def _refuse(self, exchange: Exchange, refused: Refused) -> None:
+        """Answer a call that no model server sees."""
+        self.door.ledger.refused(refused.reason)
+        down = exchange.down
+        parts = ending(refused.code, refused.details, refused.reason, is_alone=True)
+        down.connection.send_headers(down, parts, end=True)
+        if not down.peer_ended:
+            down.connection.send_reset(down, NO_ERROR)
+
+    def _expire_at(self, exchange: Exchange, at: float) -> None:
+        self.wheel.discard(exchange, exchange.tick)
+        exchange.tick = self.wheel.add(exchange, at)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Have the timer go off when something may be due."""
+        at = self.wheel.next
+        if at is None or (self._timer is not None and self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = asyncio.get_running_loop().call_later(max(at - self.now(), 0.0), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        for exchange in self.wheel.due(self.now()):
+            exchange.fail("DEADLINE_EXCEEDED", "Deadline Exceeded", "deadline_exceeded")
+            exchange.down.connection.socket.flush()
+        self._arm()

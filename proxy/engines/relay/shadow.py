@@ -1,0 +1,123 @@
+"""Asks a shadow: one request on a stream of its own, whatever comes back, within the mirror's bounds.
+
+A copy's stream is no one's source: it has windows of its own, and what it cannot send waits here, counted
+by the mirror's limits, until its deadline.
+"""
+
+import asyncio
+import time
+
+from proxy.compare.answers import Answer
+from proxy.engines.mirror import Copy
+from proxy.engines.relay import answers, framing
+from proxy.engines.relay.address import Address
+from proxy.engines.relay.exchange import forwarded
+from proxy.http2.errors import CANCEL
+from proxy.http2.fields import Block
+from proxy.http2.stream import Stream
+
+
+class Asking:
+    """One copy under way; `done` gets the status code's name and the outcome where there is no answer."""
+
+    def __init__(self, copy: Copy, address: Address) -> None:
+        self._copy = copy
+        self._address = address
+        self._up: Stream | None = None
+        self._begun = time.perf_counter()
+        self._chunks: list[bytes] = []
+        self._room = copy.mirror.max_bytes
+        self._encoding = ""
+        self._has_headers = False
+        self.done: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
+
+    def send_to(self, up: Stream, now: float) -> None:
+        """See Waiting."""
+        self._up = up
+        copy = self._copy
+        rest = copy.mirror.deadline - (now - self._begun)
+        parts = forwarded(
+            copy.call,
+            copy.call.carried,
+            copy.trace,
+            rest,
+            is_mirror=True,
+            authority=copy.mirror.variant.authority,
+        )
+        up.connection.send_headers(up, parts, end=False)
+        up.connection.send_data(up, copy.request, end=True)
+
+    def unreachable(self) -> None:
+        """See Waiting."""
+        self._end("UNAVAILABLE", "unreachable")
+
+    def headers_came(self, block: Block, *, ended: bool) -> None:
+        """See Owner."""
+        if block.fault:
+            self._end("UNAVAILABLE", "error")
+            return
+        answer = answers.Answer(block)
+        if not self._has_headers and not (answer.http[:1] == "1" and not ended):
+            self._has_headers = True
+            self._encoding = answer.encoding
+        if ended:
+            self._end(answer.code, "")
+
+    def data_came(self, payload: bytes, *, ended: bool) -> None:
+        """See Owner."""
+        self._room -= len(payload)
+        if self._room + framing.PREFIX < 0:
+            self._end("RESOURCE_EXHAUSTED", "dropped_bytes")
+            return
+        self._chunks.append(payload)
+        if self._up is not None:
+            self._up.connection.passed_on(self._up, len(payload))
+        if ended:
+            self._end("UNKNOWN", "")
+
+    def reset_came(self, code: int) -> None:
+        """See Owner."""
+        self._up = None
+        if code in answers.NAMES_OF_RESETS:
+            self._end(answers.NAMES_OF_RESETS[code], "")
+        else:
+            self._end("UNAVAILABLE", "error")
+
+    def _end(self, code: str, outcome: str) -> None:
+        if not self.done.done():
+            self.done.set_result((code, outcome))
+
+    def answer(self, code: str) -> tuple[Answer, str]:
+        """What came, as far as it can be compared."""
+        if code != "OK":
+            return Answer(code), ""
+        found = framing.messages(b"".join(self._chunks), self._encoding, self._copy.mirror.max_bytes)
+        return (Answer("RESOURCE_EXHAUSTED"), "dropped_bytes") if found is None else (Answer(code, found), "")
+
+    def close(self) -> None:
+        """Leave nothing of it."""
+        self._address.forget(self)
+        up, self._up = self._up, None
+        if up is not None:
+            up.connection.send_reset(up, CANCEL)
+            up.connection.socket.flush()
+        self._address.left()
+
+
+async def ask(copy: Copy) -> tuple[Answer, str]:
+    """The shadow's answer, and the outcome where the shadow itself gave none."""
+    address: Address | None = copy.call.in_force.mirror(copy.mirror).address()
+    if address is None:
+        return Answer("UNAVAILABLE"), "unreachable"
+    asking = Asking(copy, address)
+    address.in_flight += 1
+    try:
+        async with asyncio.timeout(copy.mirror.deadline):
+            address.place(asking, time.perf_counter())
+            address.flush()
+            code, outcome = await asking.done
+    except TimeoutError:
+        return Answer("DEADLINE_EXCEEDED"), "deadline"
+    finally:
+        asking.close()
+    return (Answer(code), outcome) if outcome else asking.answer(code)

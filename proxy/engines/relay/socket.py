@@ -1,0 +1,103 @@
+"""A socket of either side: what is read goes into its connection, what gathered there goes out.
+
+The shells of callers and of model servers are built on this. `dirty` is shared by all sockets of an engine:
+whichever was read flushes every connection that got something to say by it, each with one write.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, cast
+
+from proxy.http2.connection import Connection
+
+CLOSING = 1.0
+"""Seconds in which what was written must have left before a closed socket is cut off."""
+
+PATIENCE = 1024 * 1024
+"""Bytes that a peer may leave unread, beyond what it asked for, before it is cut off."""
+
+
+class Socket(asyncio.Protocol):
+    """The thin end: asyncio's protocol on one side, a connection's events on the other."""
+
+    def __init__(self, dirty: list[Connection], *, is_server: bool) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.closed = asyncio.Event()
+        self._dirty = dirty
+        self.http2 = Connection(self, dirty, time.perf_counter(), is_server=is_server)  # type: ignore[arg-type]  # the other half of the events is in the subclasses
+        self.http2.socket = self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.http2}>"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        flush(self._dirty)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol: one read, however many frames of however many calls."""
+        self.http2.receive(data, time.perf_counter())
+        flush(self._dirty)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol: the peer reads slower than it is written to."""
+        self.http2.is_paused = True
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self.http2.resume()
+        flush(self._dirty)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.transport = None
+        self.http2.lose(str(exc) if exc else "closed by the peer")
+        flush(self._dirty)
+        self.closed.set()
+
+    def write(self, out: list[bytes]) -> None:
+        """What gathered; then the end, where the connection has failed."""
+        transport = self.transport
+        if transport is None:
+            return
+        transport.write(b"".join(out))
+        if self.http2.failure:
+            transport.close()
+        elif self.http2.is_paused and transport.get_write_buffer_size() > PATIENCE:
+            transport.abort()  # it has us answer, and reads nothing
+
+    def flush(self) -> None:
+        """Write what gathered, outside of any read."""
+        flush(self._dirty)
+
+    def close(self) -> None:
+        """End it in good order, whatever is under way."""
+        if self.transport is not None:
+            self.transport.close()
+
+
+async def close(sockets: Iterable[Socket]) -> None:
+    """Close them, by force where they do not within `CLOSING`."""
+    closing = [one for one in sockets if one.transport is not None]
+    for one in closing:
+        one.close()
+    try:
+        async with asyncio.timeout(CLOSING):
+            for one in closing:
+                await one.closed.wait()
+    except TimeoutError:
+        for one in closing:
+            if one.transport is not None:
+                one.transport.abort()
+        for one in closing:
+            await one.closed.wait()
+
+
+def flush(dirty: list[Any]) -> None:
+    """Write every connection that has something to say."""
+    for connection in dirty:
+        out, connection.out = connection.out, []
+        connection.socket.write(out)
+    dirty.clear()
