@@ -36,6 +36,10 @@ GRPC_AIO = {
         "grpc.aio tells a status that its client made up from one of the model server by its text only: what"
         ' a model server itself calls UNAVAILABLE with "Socket closed" and no trailers is taken for a reset'
     ),
+    "refused streams": (
+        "grpc.aio gives a refused stream as UNAVAILABLE and a text that a model server could send itself, so"
+        " it did not surely reach nobody; gRPC core retries by itself what a GOAWAY left out, and not this"
+    ),
     "calls at a stop": (
         "gRPC core cancels what arrives between its stop and the caller's hearing of it, so a caller that"
         " keeps calling may lose one: https://github.com/grpc/grpc/issues/41785. None is lost where"

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from tests.support.callers import Caller, caller
-from tests.support.http2 import CANCEL, refusing
+from tests.support.http2 import CANCEL, REFUSED_STREAM, refusing
 from tests.support.models import Model, echo, fails, hangs, model, waits_for
 from tests.support.sidecars import Sidecar, route, service, sidecar
 
@@ -139,6 +139,22 @@ async def test_a_stream_that_was_reset_is_not_sent_again(engine: str) -> None:
 
     assert not reply.ok
     assert (server.calls, spare.calls) == (1, [])
+
+
+@BOTH
+@pytest.mark.differs("refused streams")
+async def test_a_refused_stream_is_tried_at_another_address(engine: str, method: str) -> None:
+    async with (
+        refusing(REFUSED_STREAM) as server,
+        model() as other,
+        over(engine, server.address, other.address) as (one, call),
+    ):
+        await one.until_live("v1")
+        replies = [await call.unary(method, b"x") for _ in range(20)]
+
+    assert server.calls > 0
+    assert all(reply.ok for reply in replies)
+    assert len(other.calls) == 20
 
 
 async def test_a_call_that_a_goaway_left_out_is_tried_once_more(engine: str) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import pytest
 from understudy.v1 import prediction_pb2, service_pb2
 
@@ -79,6 +80,24 @@ async def test_a_user_named_in_the_message_stays(engine: str) -> None:
         for number in range(20):
             request = prediction_pb2.PredictRequest(user_id=f"user-{number}").SerializeToString()
             assert len({(await call.unary(UNARY, request)).variant for _ in range(5)}) == 1
+
+
+async def test_a_user_named_in_a_compressed_message_is_the_same(engine: str) -> None:
+    sticky = {"weights": {"v1": 50, "v2": 50}, "sticky": {"payload": True}}
+    async with two_variants(engine, route(split=sticky)) as (_, call):
+        seen = set()
+        for number in range(20):
+            message = prediction_pb2.PredictRequest(user_id=f"user-{number}", model_name="m" * 200)
+            plain = await call.unary(UNARY, message.SerializeToString())
+            for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
+                pending = call.channel.unary_unary(UNARY)(
+                    message.SerializeToString(), compression=compression
+                )
+                await pending
+                assert (await pending.initial_metadata())["x-understudy-variant"] == plain.variant
+            seen.add(plain.variant)
+
+    assert seen == {"v1", "v2"}
 
 
 V2_UNARY = "/inference.GRPCInferenceService/ModelInfer"
