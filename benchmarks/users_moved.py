@@ -78,6 +78,13 @@ def one_changed(variants: int, draw: random.Random) -> tuple[Weights, Weights]:
 
 
 def all_changed(variants: int, draw: random.Random) -> tuple[Weights, Weights]:
+    """Any two ways to share the users out, each as likely as any other (evenly over the simplex)."""
+    before, after = ([draw.expovariate(1.0) for _ in range(variants)] for _ in range(2))
+    return before, after
+
+
+def all_alike(variants: int, draw: random.Random) -> tuple[Weights, Weights]:
+    """Weights drawn from 1 to 100 each by itself: shares that are seldom far apart, the harder case."""
     before, after = ([draw.uniform(1, 100) for _ in range(variants)] for _ in range(2))
     return before, after
 
@@ -113,7 +120,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print_table("One variant's weight changed", one_changed, options)
-    print_table("All weights changed", all_changed, options)
+    print_table("All weights changed, any shares", all_changed, options)
+    print_table("All weights changed, each drawn from 1 to 100", all_alike, options)
 
 
 if __name__ == "__main__":
