@@ -35,6 +35,8 @@ MAX_HANDLERS = 1000
 
 HANDSHAKES = 0.5
 """Seconds in which connections that were begun before the port was handed over are there."""
+LAST_CALLS = 5.0
+"""Seconds of a drain, at most half of it, that are kept for calls in flight once callers were told to go."""
 PATIENCE = 1.0
 QUIET = 0.1
 """Seconds without a call after which the next is likely to be as far off."""
@@ -121,7 +123,7 @@ class GrpcAioEngine:
             _log.info("handed the port over", extra={"port": self._port})
             await asyncio.sleep(min(timeout, HANDSHAKES))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout, self._patience())):
+            async with asyncio.timeout(min(timeout - min(timeout / 2, LAST_CALLS), self._patience())):
                 await self._quiet()
         rest = until - time.monotonic()
         await self._server.stop(rest if rest > 0 else None)

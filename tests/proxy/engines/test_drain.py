@@ -6,6 +6,7 @@ import grpc
 import pytest
 from understudy.serving.failure import CannotStart
 
+from proxy.engines.engine import Listening
 from tests.support.callers import caller
 from tests.support.eventually import eventually
 from tests.support.models import fails, hangs, model, waits_for
@@ -52,6 +53,23 @@ async def test_a_call_that_does_not_end_is_cut_after_the_timeout(engine: str) ->
             await server.next_call()
             await one.engine.drain(0.1)
             assert await pending.code() is not grpc.StatusCode.OK
+
+
+async def test_callers_are_told_to_go_while_there_is_time_for_their_calls(engine: str) -> None:
+    """However far off the age is at which their connections would have made way."""
+    released = asyncio.Event()
+    hour = Listening(max_connection_age=3600.0)
+    async with (
+        fronted(engine, waits_for(released), listening=hour) as (server, one, call),
+        asyncio.TaskGroup() as tasks,
+    ):
+        pending = tasks.create_task(call.unary(UNARY, b"x"))
+        await server.next_call()
+        tasks.create_task(one.engine.drain(4.0))
+        await call.channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+        released.set()
+
+    assert pending.result().ok
 
 
 async def test_copies_in_flight_hold_nothing_up(engine: str) -> None:
