@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk clean
+.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,9 @@ help:
 	@echo "make check   linters, types, contracts, generated code"
 	@echo "make protos  generate the code of protos/understudy/v1"
 	@echo "make bench   what things cost, beside their peers"
+	@echo "make soak-crash    kill the control service at each of its writes (half an hour)"
+	@echo "make soak-power    cut its power at each of its writes and syncs"
+	@echo "make soak-machine  10 000 random histories of rollouts (ARGS=200: so many)"
 	@echo "make clean   remove what make made"
 
 $(READY): pyproject.toml constraints.txt
@@ -91,6 +94,15 @@ bench-restarts: $(READY)
 
 bench-cancel: $(READY)
 	@$(BIN)/python benchmarks/cancelling.py
+
+soak-crash: $(READY)
+	@$(BIN)/python -m tests.soak.crash $(ARGS)
+
+soak-power: $(READY)
+	@$(BIN)/python -m tests.soak.power_cut
+
+soak-machine: $(READY)
+	@$(BIN)/python -m tests.soak.machine $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -73,20 +73,27 @@ class FakeSidecar:
     ) -> telemetry_pb2.TelemetryReportRequest:
         """Report what was seen under the snapshot in force; the report, to be sent again."""
         self.sequence += 1
+        report = self.compose(self.sequence, *evidence, service=service, **fields)
+        await self.send(report)
+        return report
+
+    def compose(
+        self, sequence: int, *evidence: telemetry_pb2.Evidence, service: str = "", **fields: Any
+    ) -> telemetry_pb2.TelemetryReportRequest:
+        """A report of what was seen under the snapshot in force."""
         report = telemetry_pb2.TelemetryReportRequest(
             node=self.node,
             boot_id=self.boot_id,
-            sequence=self.sequence,
+            sequence=sequence,
             service=service or self.service,
-            window_start=to_timestamp(self.sequence),
-            window_end=to_timestamp(self.sequence + 1),
+            window_start=to_timestamp(sequence),
+            window_end=to_timestamp(sequence + 1),
             evidence=evidence,
             **fields,
         )
         for entry in report.evidence:
             if not entry.epoch:
                 entry.epoch, entry.version = self.in_force
-        await self.send(report)
         return report
 
     async def send(self, report: telemetry_pb2.TelemetryReportRequest) -> None:
