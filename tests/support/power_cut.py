@@ -171,9 +171,7 @@ def _halved(store: sqlite3.Connection) -> str:
     rows = _one(store, "SELECT count(*) FROM evidence WHERE node = 'pod-1'")
     if steps == last == version and reports == newest and rows == 2 * reports:
         return ""
-    return (
-        f"half: {steps} steps up to {last} of {version}; {reports} reports up to {newest}, {rows} rows"
-    )
+    return f"half: {steps} steps up to {last} of {version}; {reports} reports up to {newest}, {rows} rows"
 
 
 def _one(store: sqlite3.Connection, query: str) -> int:
