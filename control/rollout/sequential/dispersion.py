@@ -90,4 +90,6 @@ def design_effect(cells: Iterable[Cell]) -> float:
     effect = squares / whole * len(filled) / (len(filled) - 1)
     # The variance of a sum of squares of Poisson deviations is the sum of mean + 2 mean^2.
     noise = math.sqrt(math.fsum(one + 2 * one * one for one in chance)) / whole
-    return effect if effect > 1 + SIGNIFICANT * noise else 1.0
+    if effect <= 1 + SIGNIFICANT * noise:
+        return 1.0
+    return effect * (1 + math.sqrt(effect / bad))  # of few clusters it is known roughly only
