@@ -76,8 +76,8 @@ async def reply_of(call: Any, messages: Iterable[bytes] = ()) -> Reply:
 class Caller:
     """One connection."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+    def __init__(self, address: str, *options: tuple[str, int]) -> None:
+        self.channel = grpc.aio.insecure_channel(address, options=(*OPTIONS, *options))
 
     async def unary(
         self, method: str, request: bytes = b"", metadata: Pairs = (), deadline: float | None = 30.0
@@ -117,9 +117,9 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
-async def caller(address: str) -> AsyncIterator[Caller]:
+async def caller(address: str, *options: tuple[str, int]) -> AsyncIterator[Caller]:
     """One connection, closed in the end."""
-    one = Caller(address)
+    one = Caller(address, *options)
     try:
         yield one
     finally:

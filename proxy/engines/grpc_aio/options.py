@@ -48,6 +48,9 @@ def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ..
         # There is no retry policy. What this turns on is gRPC's own second try of a call that, by the
         # model server's GOAWAY, surely was not taken up there: nothing else tells it from one that was.
         ("grpc.enable_retries", 1),
+        # gRPC core writes a deadline that it wrote before on a connection once more, where that is at most
+        # three hundredths longer. Without a table of what was written it cannot.
+        ("grpc.http2.hpack_table_size.encoder", 0),
         # A model server that comes back is found within a second; the default backs off to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 1000),
