@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 
+from sqlalchemy.exc import DatabaseError
 from understudy.v1 import rollout_pb2
 
 from control.course import Course, Surroundings
@@ -19,6 +20,7 @@ from control.rollout.strategies import InvalidRollout, check_rollout, compile_ro
 from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import StoredRollout
 from control.store.services import StoredService
+from control.store.trouble import describe
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -164,10 +166,12 @@ class Reconciler:
 
     def _note_problem(self, course: Course, error: Exception) -> None:
         """Say it once, show it for as long as it lasts."""
-        first_line = str(error).partition("\n")[0]
-        problem = f"cannot be carried out now: {type(error).__name__}: {first_line}"
+        is_known = isinstance(error, DatabaseError)  # and told by the store, too
+        said = f"the store: {describe(error)}" if isinstance(error, DatabaseError) else _first_line(error)
+        problem = f"cannot be carried out now: {said}"
         if course.problem != problem:
-            logger.error("a rollout is stuck", exc_info=error, extra={"rollout": course.name})
+            what = {"rollout": course.name, "reason": said}
+            logger.error("a rollout is stuck", exc_info=None if is_known else error, extra=what)
             course.problem = problem
             self._around.visible.announce()
 
@@ -177,6 +181,10 @@ class Reconciler:
         while (name := f"{asked.service}-{asked.candidate}-{number}") in taken:
             number += 1
         return name
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _filled(asked: rollout_pb2.Rollout, plan: Plan) -> rollout_pb2.Rollout:

@@ -40,6 +40,10 @@ class Views(Protocol):
         """What comparing its shadows found, with so many of the newest mismatches."""
         ...
 
+    def trouble(self) -> str:
+        """What keeps the store from being written now; empty: nothing does."""
+        ...
+
     def updates(self) -> AsyncIterator[None]:
         """One item at once, then one after every change, at most one a second; ends with the process."""
         ...

@@ -1,7 +1,6 @@
 """Refusals as gRPC statuses: a line that can be read, and the fields for a program."""
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NoReturn
 
@@ -13,8 +12,7 @@ from understudy.checks import Violation
 
 from control.refusals import AlreadyThere, Invalid, NotNow, NotThere
 from control.store.errors import Conflict
-
-logger = logging.getLogger(__name__)
+from control.store.trouble import describe
 
 DETAILS_KEY = "grpc-status-details-bin"
 
@@ -78,5 +76,5 @@ async def refusing(context: Any) -> AsyncIterator[None]:
     except Conflict as error:
         await refuse(context, grpc.StatusCode.ABORTED, f"{error}; nothing was done, ask again")
     except DatabaseError as error:
-        logger.exception("the store failed")
-        await refuse(context, grpc.StatusCode.UNAVAILABLE, f"the store failed: {error.orig}")
+        text = f"the store: {describe(error)}; nothing was done"
+        await refuse(context, grpc.StatusCode.UNAVAILABLE, text)

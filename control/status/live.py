@@ -87,6 +87,10 @@ class LiveViews:
         kept = self._store.comparisons
         return shadow_report(await kept.figures(service), await kept.mismatches(service, mismatches))
 
+    def trouble(self) -> str:
+        """What keeps the store from being written now; empty: nothing does."""
+        return self._store.trouble
+
     async def updates(self) -> AsyncIterator[None]:
         """One item at once, then one after every change, at most one a second; ends with the process."""
         while not self._stopping:

@@ -20,12 +20,13 @@ import alembic.script
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, insert, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from understudy.serving.failure import CannotStart
 
 from control.store.journal import journal_for, pragmas_for
 from control.store.schema import meta
+from control.store.trouble import Trouble, describe, explain
 
 MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
 BUSY_SECONDS = 5.0
@@ -52,6 +53,7 @@ class Database:
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._is_over = False
+        self.trouble = Trouble()
 
     def __repr__(self) -> str:
         return f"<Database {self._engine.url}, {self._jobs.qsize()} waiting>"
@@ -103,14 +105,27 @@ class Database:
     async def _do(self, job: "_Job") -> None:
         try:
             async with self._connection.begin():
+                before = await self._changes()
                 result = await job.transaction(self._connection)
+                has_written = before != await self._changes()
+        except OperationalError as error:
+            self.trouble.failed(error)
+            job.done.set_exception(error)
         except Exception as error:  # noqa: BLE001 - it is the asker's, and is raised there
             job.done.set_exception(error)
         except asyncio.CancelledError:
             job.done.cancel()
             raise
         else:
+            if has_written:
+                self.trouble.written()
             job.done.set_result(result)
+
+    async def _changes(self) -> int:
+        """Rows written so far; asked for only while the store is in trouble."""
+        if not self.trouble.reason:
+            return 0
+        return int((await self._connection.exec_driver_sql("SELECT total_changes()")).scalar_one())
 
 
 def _cancel_later() -> None:
@@ -164,7 +179,7 @@ async def open_database(address: str) -> Database:
             async with connection.begin():
                 await connection.run_sync(_migrate, str(url.database))
         except DatabaseError as error:
-            raise CannotStart(f"store: {url.database}: {_reason(str(error.orig))}") from None
+            raise CannotStart(f"store: {url.database}: {describe(error)}") from None
         undo.pop_all()
     return Database(engine, connection)
 
@@ -180,7 +195,7 @@ def _try_to_open(path: str) -> None:
     try:
         sqlite3.connect(path).close()
     except sqlite3.DatabaseError as error:
-        raise CannotStart(f"store: {path}: {_reason(str(error))}") from None
+        raise CannotStart(f"store: {path}: {explain(str(error))}") from None
 
 
 def _prepare(connection: Any, _record: Any) -> None:
@@ -208,17 +223,3 @@ def _migrate(connection: Connection, path: str) -> None:
             f"this one knows schemas up to {scripts.get_current_head()}"
         )
     alembic.command.upgrade(config, "head")
-
-
-def _reason(said: str) -> str:
-    match said:
-        case "unable to open database file":
-            return "cannot be opened; its directory must exist and be writable"
-        case "attempt to write a readonly database":
-            return "is read-only; the control service must be able to write it"
-        case "database is locked":
-            return "is in use by another process; one control service at a time"
-        case "file is not a database":
-            return "is not an SQLite database"
-        case _:
-            return said

@@ -26,6 +26,11 @@ class Store:
     def __repr__(self) -> str:
         return f"<Store {self._database!r}>"
 
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being written now; empty: nothing does."""
+        return self._database.trouble.reason
+
     async def next_epoch(self) -> int:
         """A number that no start of this store had before."""
         return await self._database.next_epoch()

@@ -51,6 +51,7 @@ class State:
         ended = [each for each in rollouts if each.phase in _FINAL]
         return {
             "now": now.ToJsonString(),
+            "trouble": self._views.trouble(),
             "services": [_plain(each) for each in await self._views.services()],
             "rollouts": [_plain(each) for each in [*active, *ended[:RECENT]]],
             "older_rollouts": len(ended[RECENT:]),

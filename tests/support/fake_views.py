@@ -23,6 +23,9 @@ class FakeViews(Views):
     deserted: asyncio.Event = field(default_factory=asyncio.Event)
     reads: int = 0
 
+    def trouble(self) -> str:
+        return ""
+
     async def services(self) -> list[services_pb2.ServiceStatus]:
         self.reads += 1
         await asyncio.sleep(0)

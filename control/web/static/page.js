@@ -14,6 +14,7 @@ function draw(state) {
   const page = h(
     "main",
     { id: "page" },
+    state.trouble ? h("p", { class: "trouble", role: "alert" }, `The store: ${state.trouble}`) : null,
     state.services.length ? state.services.map((each) => serviceSection(each, state)) : noServices(),
     recentSection(state),
     sidecarsSection(state),
