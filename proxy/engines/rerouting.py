@@ -10,8 +10,11 @@ from proxy.engines.upstream import A
 from proxy.policy.deadlines import wire_exact
 
 
-def moved(door: Door[A], call: Call[A], now: float) -> A | None:
-    """The next address for a call that surely reached nobody; None where it was moved already."""
+def moved(door: Door[A], call: Call[A], now: float, *, or_again: bool = False) -> A | None:
+    """The next address for a call that surely reached nobody; None where it was moved already.
+
+    With `or_again`, the same address before the fallback: it is there, and only did not take this call up.
+    """
     address = call.address
     if call.is_moved or address is None:
         return None
@@ -21,7 +24,8 @@ def moved(door: Door[A], call: Call[A], now: float) -> A | None:
             return None
         call.timeout = wire_exact(rest)
     call.is_moved = True
-    found = call.upstream.usable_address(without=address) or _at_fallback(door, call, address)
+    found = call.upstream.usable_address(without=address) or (address if or_again else None)
+    found = found or _at_fallback(door, call, address)
     call.address = found or address
     return found
 

@@ -13,15 +13,15 @@ SPAN = 10.0
 """Seconds that are counted together."""
 
 CONTINUATIONS = 8
-BLOCK_SIZE = 16 * 1024
+BLOCK_SIZE = 64 * 1024
 """CONTINUATION frames and bytes of one header block."""
 
 PING, SETTINGS, WINDOW_UPDATE, PRIORITY, EMPTY_DATA, RESET, STRAY, UNKNOWN = range(8)
 
-_FLOORS = (100, 20, 500, 200, 10, 100, 100, 100)
+_FLOORS = (100, 20, 500, 200, 10, 1000, 1000, 100)
 _PER_USEFUL = (1.0, 0.01, 10.0, 0.0, 0.0, 0.25, 0.25, 0.0)
-"""By kind: allowed at any rate, and for each useful frame besides. A call of one message is two useful
-frames, or one where it is reset before it said anything: so up to half of all calls may be reset.
+"""By kind: allowed at any rate, and for each useful frame besides. A thousand callers that give up at
+once, their server being stuck, are no attack; a hundred thousand streams that are reset as they begin are.
 """
 _NAMES = ("PING", "SETTINGS", "WINDOW_UPDATE", "PRIORITY", "empty DATA", "resets", "stray frames", "unknown")
 

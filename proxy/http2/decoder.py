@@ -18,7 +18,7 @@ from proxy.http2.fields import ENTRY_OVERHEAD, STATIC, Block, Literal, Part, Run
 from proxy.http2.huffman import Malformed, decode
 
 MAX_FIELDS = 100
-MAX_SIZE = 16 * 1024
+MAX_SIZE = 64 * 1024
 TABLE_SIZE = 4096
 
 _KNOWN_BLOCKS = 64

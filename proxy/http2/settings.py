@@ -26,7 +26,7 @@ STREAM_WINDOW = 256 * 1024
 CONNECTION_WINDOW = 4 * 1024 * 1024
 """Bytes of a connection's streams together, held or under way: what a connection can hold."""
 
-STREAMS = 250
+STREAMS = 1024
 """Streams at once that a caller's connection may have."""
 
 _entry = struct.Struct(">HI")

@@ -53,7 +53,7 @@ class Address:
         self._waiting: dict[Waiting, None] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_closed = False
+        self.is_closed = False
         self._idle = asyncio.Event()  # closed, and nothing is under way
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class Address:
             if connection.http2.room > 0:
                 what.send_to(connection.http2.open(what), now)
                 return
-        if self._is_closed or (self.connected is False and not self._connections):
+        if self.is_closed or (self.connected is False and not self._connections):
             self.health = self.health.failed(time.monotonic())
             what.unreachable()
             return
@@ -89,7 +89,7 @@ class Address:
     def left(self) -> None:
         """A stream has ended: there may be room for one that waits, and none left of one that is leaving."""
         self.in_flight -= 1
-        if self._is_closed and not self.in_flight:
+        if self.is_closed and not self.in_flight:
             self._idle.set()
         if self._waiting:
             self._serve()
@@ -127,7 +127,7 @@ class Address:
 
     async def close(self, grace: float | None = None) -> None:
         """Close after the calls in flight, or after `grace` seconds."""
-        self._is_closed = True
+        self.is_closed = True
         if self._task is not None:
             self._task.cancel()
         if grace and self.in_flight:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_VARIANT_RUNS = 64
 
+TIMER_SLACK = 0.010
+"""Seconds that a model server's timer may be early, by its roundings of what it was told."""
+
 
 class Carrier:
     """Carries calls: `door` decides them, `mirrors` copies them."""
@@ -120,7 +123,8 @@ class Carrier:
         if not exchange.is_over:
             call.address = call.upstream.address()
             if call.address is None:
-                exchange.unreachable()
+                self.door.ledger.refused("no_live_upstream")
+                exchange.fail("UNAVAILABLE", "no live upstream", "no_live_upstream")
             else:
                 self._place(exchange, call.address)
             exchange.down.connection.socket.flush()
@@ -130,14 +134,14 @@ class Carrier:
         address.in_flight += 1
         address.place(exchange, self.now())
 
-    def move(self, exchange: Exchange) -> None:
-        """A call that surely reached nobody goes elsewhere, once."""
+    def move(self, exchange: Exchange, *, or_again: bool) -> None:
+        """A call that surely reached nobody goes elsewhere, once; or to the same address again."""
         call, address = exchange.call, exchange.address
         assert call is not None  # noqa: S101  # it was sent
         if address is not None:
             exchange.address = None
             address.left()
-        found = moved(self.door, call, self.now())
+        found = moved(self.door, call, self.now(), or_again=or_again)
         if found is None:
             exchange.fail("UNAVAILABLE", "no live upstream", "no_live_upstream")
         else:
@@ -171,6 +175,15 @@ class Carrier:
             if exchange.copies:
                 self._mirrors.settle(exchange.copies, self._answer(exchange, code))
         limits.leave()
+
+    def is_over(self, exchange: Exchange) -> bool:
+        """Whether a call has no time left: a model server's clock may have run out before ours."""
+        call = exchange.call
+        return (
+            call is not None
+            and call.timeout is not None
+            and self.now() - exchange.started >= call.timeout - TIMER_SLACK
+        )
 
     def variant_run(self, name: str) -> Run:
         """The field that tells a caller which variant answered."""

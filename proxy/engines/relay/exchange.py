@@ -142,7 +142,7 @@ class Exchange:
     def unreachable(self) -> None:
         """There is no stream to be had where it was to go."""
         if not self.is_over:
-            self.carrier.move(self)
+            self.carrier.move(self, or_again=False)
 
     def headers_came(self, block: Block, *, ended: bool) -> None:
         """A header block of the answer."""
@@ -152,6 +152,9 @@ class Exchange:
             self.fail("UNAVAILABLE", "upstream reset", "upstream_reset")
             return
         answer = Answer(block)
+        if ended and answer.code == "DEADLINE_EXCEEDED" and self.carrier.is_over(self):
+            self.fail("DEADLINE_EXCEEDED", "Deadline Exceeded", "deadline_exceeded")
+            return
         if answer.http[:1] == "1" and not ended:
             return
         is_first = not self.has_headers
@@ -189,7 +192,7 @@ class Exchange:
             return
         self.up = None
         if code == REFUSED_STREAM and not self.has_headers and self.recorded_room >= 0:
-            self.carrier.move(self)
+            self.carrier.move(self, or_again=True)
         elif code in NAMES_OF_RESETS:
             self.down.connection.send_reset(self.down, code)
             self.end(NAMES_OF_RESETS[code])

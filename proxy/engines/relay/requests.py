@@ -188,10 +188,17 @@ def seconds_of(timeout: str) -> float:
 
 
 def timeout_of(seconds: float) -> str:
-    """A time as `grpc-timeout`, never longer than it is."""
-    microseconds = int(seconds * 1e6)
-    if microseconds < 100_000_000:
-        return f"{max(microseconds, 1)}u"
-    if microseconds < 100_000_000_000:
-        return f"{microseconds // 1000}m"
-    return f"{min(microseconds // 1_000_000, 99_999_999)}S"
+    """A time as `grpc-timeout`, never longer than it is.
+
+    Three digits, as gRPC core writes it: of more, it makes the next number of three digits that is above.
+    """
+    microseconds = max(int(seconds * 1e6), 1)
+    digits = str(microseconds)
+    zeros = len(digits) - 3
+    if zeros <= 0:
+        return f"{microseconds}u"
+    if zeros <= 3:
+        return f"{digits[:3]}{'0' * zeros}u"
+    if zeros <= 8:
+        return f"{digits[:3]}{'0' * (zeros - 3)}m"
+    return f"{digits[:3]}{'0' * (zeros - 6)}S" if zeros <= 11 else "99999999S"

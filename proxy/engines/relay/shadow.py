@@ -78,7 +78,9 @@ class Asking:
     def reset_came(self, code: int) -> None:
         """See Owner."""
         self._up = None
-        if code in answers.NAMES_OF_RESETS:
+        if self._address.is_closed:
+            self._end("CANCELLED", "cancelled")
+        elif code in answers.NAMES_OF_RESETS:
             self._end(answers.NAMES_OF_RESETS[code], "")
         else:
             self._end("UNAVAILABLE", "error")

@@ -34,7 +34,8 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
-        flush(self._dirty)
+        out, self.http2.out = self.http2.out, []
+        self.write(out)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol: one read, however many frames of however many calls."""
@@ -61,6 +62,8 @@ class Socket(asyncio.Protocol):
         """What gathered; then the end, where the connection has failed."""
         transport = self.transport
         if transport is None:
+            if not self.http2.failure:
+                self.http2.out = out  # it is not there yet
             return
         transport.write(b"".join(out))
         if self.http2.failure:

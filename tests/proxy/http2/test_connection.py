@@ -270,7 +270,7 @@ def test_frames_of_any_kind_raise_nothing(found: list[frames.Frame], is_server: 
 
 REQUEST_BLOCK = b"\x83\x86\x84"
 RAPID_RESET = b"".join(
-    frames.headers(number, REQUEST_BLOCK, end=True) + frames.reset(number, 8) for number in range(1, 400, 2)
+    frames.headers(number, REQUEST_BLOCK, end=True) + frames.reset(number, 8) for number in range(1, 4000, 2)
 )
 
 
