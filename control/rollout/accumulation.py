@@ -14,6 +14,8 @@ from understudy.v1 import telemetry_pb2
 
 from control.rollout.evidence import Arm, arm_of_row, calls, evidence_of, merge
 from control.rollout.model import ArmEvidence, Observation, Plan, Warmth
+from control.rollout.proofs import seen
+from control.rollout.strata import Entry
 
 K = TypeVar("K")
 _CANDIDATES = (Arm.CANDIDATE, Arm.MIRRORED)
@@ -71,6 +73,7 @@ def grown(
         noise=combine(before.noise, latest[Arm.NOISE]),
         readings=_readings(before.readings, rows, since),
         earlier=_earlier(before.earlier, [(arm, row) for arm, row in counted if row.snapshot < since]),
+        proofs=seen(plan, before.proofs, [_entry(arm, row) for arm, row in counted]),
         warmth=warmth,
         span=_span(before.span, [row for _, row in here]),
         arrival=max(arrival, before.arrival),
@@ -79,13 +82,18 @@ def grown(
 
 def entered(before: Observation) -> Observation:
     """The same rollout as its next stage begins: nothing is seen of that yet."""
-    seen = {arm: calls(evidence_of(before, arm), mirrored=arm is not Arm.STABLE) for arm in Arm}
-    seen[Arm.CANDIDATE] = calls(before.candidate, mirrored=False)
+    fed = {arm: calls(evidence_of(before, arm), mirrored=arm is not Arm.STABLE) for arm in Arm}
+    fed[Arm.CANDIDATE] = calls(before.candidate, mirrored=False)
     return Observation(
-        earlier=_sum(before.earlier, {str(arm): count for arm, count in seen.items() if count}),
+        earlier=_sum(before.earlier, {str(arm): count for arm, count in fed.items() if count}),
+        proofs=before.proofs,
         warmth=before.warmth,
         arrival=before.arrival,
     )
+
+
+def _entry(arm: Arm, row: Row) -> Entry:
+    return Entry(arm, row.evidence, row.node, row.start)
 
 
 def combine(first: ArmEvidence, second: ArmEvidence) -> ArmEvidence:

@@ -39,10 +39,11 @@ def plan_of(rollout: rollout_pb2.Rollout, service: service_pb2.Service, name: st
         stable=stable_of(service),
         candidate=rollout.candidate,
         stages=_stages(rollout, drafts),
+        has_noise_twin=_has_noise_twin(rollout, service),
         promotes=strategy != "shadow",
         on_fail=rollout.on_fail or ON_FAIL[0],
         on_inconclusive=rollout.on_inconclusive or ON_INCONCLUSIVE[0],
-        gate=Gate(rollout.gate or Gate.THRESHOLD),
+        gate=Gate(rollout.gate or Gate.SEQUENTIAL),
         alpha=rollout.alpha if rollout.HasField("alpha") else DEFAULT_ALPHA,
         warmup=seconds(rollout.warmup),
         warmup_calls=rollout.warmup_calls,
@@ -55,6 +56,16 @@ def plan_of(rollout: rollout_pb2.Rollout, service: service_pb2.Service, name: st
         compare=rollout.compare if rollout.HasField("compare") else None,
         mirror_deadline=seconds(rollout.mirror_deadline) if rollout.HasField("mirror_deadline") else None,
         keep_old=_keep_old(rollout),
+    )
+
+
+def _has_noise_twin(rollout: rollout_pb2.Rollout, service: service_pb2.Service) -> bool:
+    name = rollout.route or default_route(service)
+    return any(
+        mirror.noise_of and mirror.percent > 0
+        for route in service.routes
+        if route.name == name
+        for mirror in route.mirrors
     )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from control.rollout.model import State, Verdict
+from control.rollout.judgements import Verdict
+from control.rollout.model import State
 
 
 class Command(StrEnum):

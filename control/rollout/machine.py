@@ -18,19 +18,18 @@ from dataclasses import replace
 
 from control.rollout.commands import command
 from control.rollout.decisions import Event, Step
+from control.rollout.judgements import Outcome, Verdict
 from control.rollout.model import (
     Cause,
     Ending,
     Gate,
     Observation,
-    Outcome,
     Phase,
     Plan,
     Settings,
     Stage,
     StageEnd,
     State,
-    Verdict,
 )
 from control.rollout.transitions import enter, go_on, pause, roll_back
 from control.rollout.verdicts import judge_all, short_arms, unproven

@@ -8,6 +8,7 @@ from understudy.v1 import service_pb2
 
 from control.rollout.criteria import Criterion
 from control.rollout.histogram import Histogram
+from control.rollout.judgements import Proof
 
 DEFAULT_ERROR_CODES = frozenset(
     {
@@ -100,6 +101,7 @@ class Plan:
     stable: str
     candidate: str
     stages: tuple[Stage, ...]
+    has_noise_twin: bool = False  # a second copy of what serves the route tells how it disagrees with itself
     promotes: bool = True  # ends with the candidate as stable; false for `shadow`
     on_fail: str = "rollback"  # rollback | pause
     on_inconclusive: str = "hold"  # hold | pause | rollback
@@ -209,50 +211,10 @@ class Observation:
     # By external metric, as they were read in this stage; None: no answer.
     readings: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     earlier: Mapping[str, int] = field(default_factory=dict)  # by arm: calls of the rollout's earlier stages
+    proofs: Mapping[tuple[str, str], Proof] = field(default_factory=dict)  # by sentence and arm
     warmth: Warmth = field(default_factory=Warmth)
     span: tuple[float, float] | None = None  # of the stage's windows, by the sidecars' clocks
     arrival: int = 0  # of the newest row
-
-
-class Outcome(StrEnum):
-    """What the evidence says of a criterion."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Bad events out of `n` of one arm; for a reading, only how many went into it."""
-
-    arm: str
-    n: int
-    bad: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """The value of a test, and the limit at which it decides."""
-
-    value: float
-    limit: float
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A criterion judged: the measured value, the bound it is held against, and on how many calls."""
-
-    require: str  # the sentence
-    outcome: Outcome
-    value: float | None  # rates 0 to 1, latencies in seconds; None without data
-    bound: float | None
-    n: int
-    detail: str  # one line
-    method: str = ""  # how it was judged
-    counts: tuple[Count, ...] = ()  # what it was judged on
-    to_fail: Reached | None = None  # how far the test is from a failure, and ...
-    to_pass: Reached | None = None  # ... from a pass
 
 
 @dataclass(frozen=True, slots=True)

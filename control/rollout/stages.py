@@ -83,6 +83,8 @@ def _untestable(criterion: Criterion) -> str:
             f"{criterion.subject} is a single reading, not events out of calls: "
             "it takes `gate: threshold`, no sequential test"
         )
+    if criterion.metric is Metric.LATENCY and isinstance(bound, OfStable) and bound.margin:
+        return "needs `stable * 1.2`: no sequential test holds a quantile against another and a margin"
     if criterion.metric is Metric.ACCURACY and isinstance(bound, OfStable) and bound.factor != 1:
         return "needs `stable - 1%`: no sequential test holds an accuracy against a multiple of another"
     return ""

@@ -28,7 +28,7 @@ from control.rollout.model import (
 from control.rollout.stages import check_drafts
 from control.rollout.traffic import default_route, pool_of, promoted, route_named, stable_of, staged
 
-GATES = (Gate.THRESHOLD,)
+GATES = tuple(Gate)
 
 
 class InvalidRollout(Exception):
@@ -54,7 +54,7 @@ def check_rollout(
     violations = _check_fields(rollout, path)
     drafts, found = drafts_of(rollout, path)
     violations += found
-    gate = Gate(rollout.gate) if rollout.gate in GATES else Gate.THRESHOLD
+    gate = Gate(rollout.gate) if rollout.gate in GATES else Gate.SEQUENTIAL
     violations += check_drafts(drafts, gate, external_names(rollout))
     if service is not None:
         on_service = _check_service(rollout, service, path)

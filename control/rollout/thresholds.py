@@ -6,15 +6,16 @@ inconclusive, so that no data never passes and never fails.
 
 from control.rollout.criteria import Absolute, Criterion, Metric, OfStable, format_value
 from control.rollout.evidence import Arm
-from control.rollout.model import Count, Gate, Observation, Outcome, Plan, Stage, Verdict
-from control.rollout.readings import Reading, arm_of, read
+from control.rollout.judgements import Count, Outcome, Verdict
+from control.rollout.model import Gate, Observation, Plan
+from control.rollout.readings import Reading, read
 
 
-def judge_value(criterion: Criterion, observation: Observation, stage: Stage, plan: Plan) -> Verdict:
+def judge_value(criterion: Criterion, arm: Arm, observation: Observation, plan: Plan) -> Verdict:
     """One criterion by what was measured."""
     if criterion.metric is Metric.EXTERNAL:
         return _judge_external(criterion, observation, plan)
-    measured = read(criterion, observation, plan, arm_of(criterion, stage))
+    measured = read(criterion, observation, plan, arm)
     if isinstance(criterion.bound, Absolute):
         return _against(criterion, plan, measured, None, criterion.bound.value)
     stable = read(criterion, observation, plan, Arm.STABLE)
@@ -43,7 +44,9 @@ def _against(
         outcome, detail = _outcome(criterion, holds=holds), detail + how
     counts = tuple(Count(each.arm, each.n, each.bad) for each in readings)
     value = measured.value if measured.n else None
-    return Verdict(criterion.text, outcome, value, bound, measured.n, detail, Gate.THRESHOLD, counts)
+    return Verdict(
+        criterion.text, outcome, value, bound, measured.n, detail, Gate.THRESHOLD, counts, arm=measured.arm
+    )
 
 
 def _holds(criterion: Criterion, measured: Reading, value: float, bound: float) -> tuple[bool, str]:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from control.rollout.decisions import Action, Event, Promote, Restore, SetTraffic, Step
-from control.rollout.model import Cause, Ending, Phase, Plan, StageEnd, State, Verdict
+from control.rollout.judgements import Verdict
+from control.rollout.model import Cause, Ending, Phase, Plan, StageEnd, State
 
 Verdicts = tuple[Verdict, ...]
 

@@ -11,20 +11,35 @@ How a criterion is judged is the gate's: by tests (`proofs`) or by measured valu
 
 from collections.abc import Sequence
 
-from control.rollout.criteria import Criterion
+from control.rollout.criteria import Criterion, describe
 from control.rollout.evidence import Arm, calls, evidence_of
-from control.rollout.model import Advance, Gate, Observation, Outcome, Plan, Stage, Verdict
+from control.rollout.judgements import Outcome, Verdict
+from control.rollout.model import Advance, Gate, Observation, Plan, Stage
+from control.rollout.proofs import judge_proof
+from control.rollout.readings import arm_of
 from control.rollout.thresholds import judge_value
 
 
 def judge_all(plan: Plan, stage: Stage, observation: Observation) -> tuple[Verdict, ...]:
     """Every criterion that the stage has to answer, in its order."""
-    return tuple(judge(criterion, observation, stage, plan) for criterion in stage.criteria)
+    return tuple(judge(criterion, arm, observation, plan) for criterion, arm in asked(stage))
 
 
-def judge(criterion: Criterion, observation: Observation, stage: Stage, plan: Plan) -> Verdict:
+def asked(stage: Stage) -> list[tuple[Criterion, Arm]]:
+    """The stage's own criteria, then those of earlier stages that only its copies can still answer."""
+    own = [(criterion, arm_of(criterion, stage)) for criterion in stage.criteria]
+    known = {(describe(criterion), arm) for criterion, arm in own}
+    due = [(criterion, Arm.MIRRORED) for criterion in stage.due]
+    return own + [(criterion, arm) for criterion, arm in due if (describe(criterion), arm) not in known]
+
+
+def judge(criterion: Criterion, arm: Arm, observation: Observation, plan: Plan) -> Verdict:
     """One criterion by the plan's gate."""
-    return judge_value(criterion, observation, stage, plan)
+    match plan.gate:
+        case Gate.SEQUENTIAL:
+            return judge_proof(criterion, arm, observation, plan)
+        case Gate.THRESHOLD:
+            return judge_value(criterion, arm, observation, plan)
 
 
 def unproven(plan: Plan, stage: Stage, verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -34,20 +49,31 @@ def unproven(plan: Plan, stage: Stage, verdicts: Sequence[Verdict]) -> list[Verd
         verdict
         for verdict in verdicts
         if verdict.outcome is Outcome.INCONCLUSIVE
-        and (plan.gate is Gate.THRESHOLD or stage.advance is Advance.PROVEN or verdict.require in due)
+        and (
+            plan.gate is Gate.THRESHOLD
+            or stage.advance is Advance.PROVEN
+            or (verdict.arm == Arm.MIRRORED and verdict.require in due)
+        )
     ]
 
 
 def short_arms(plan: Plan, stage: Stage, observation: Observation) -> tuple[str, ...]:
-    """Arms that have fewer than min_calls, each with its count: those the stage feeds or its criteria name.
+    """Arms without enough calls, each with its count: those the stage feeds or its criteria name.
 
-    A stage without a criterion needs them too: no data never advances.
+    A stage without a criterion needs them too: no data never advances. A test has what earlier stages showed,
+    so that min_calls are those of the whole rollout; but in no stage is none enough.
     """
     arms = [Arm.CANDIDATE] if stage.percent > 0 else []
     if stage.mirror_percent > 0:
         arms.append(Arm.MIRRORED)
     if any(criterion.is_relative for criterion in stage.criteria):
         arms.append(Arm.STABLE)
-    counts = {arm: calls(evidence_of(observation, arm), mirrored=arm is Arm.MIRRORED) for arm in arms}
-    short = [(arm, count) for arm, count in counts.items() if count < plan.min_calls]
-    return tuple(f"{arm} has {count} of {plan.min_calls} calls" for arm, count in short)
+    short = []
+    for arm in arms:
+        here = calls(evidence_of(observation, arm), mirrored=arm is Arm.MIRRORED)
+        count = here
+        if plan.gate is Gate.SEQUENTIAL and here:
+            count += observation.earlier.get(arm, 0)
+        if count < plan.min_calls:
+            short.append(f"{arm} has {count} of {plan.min_calls} calls")
+    return tuple(short)

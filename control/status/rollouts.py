@@ -7,8 +7,9 @@ from understudy.v1 import rollout_pb2, rollouts_pb2, telemetry_pb2
 
 from control.delivery.fleet import Sidecar, Snapshot
 from control.rollout.evidence import arm_figures
+from control.rollout.judgements import Outcome, Reached, Verdict
 from control.rollout.machine import stage_elapsed, stage_state
-from control.rollout.model import Observation, Outcome, Phase, Plan, Reached, Stage, State, Verdict
+from control.rollout.model import Observation, Phase, Plan, Stage, State
 from control.status.sidecars import sidecar_status
 from control.store.records import StoredRollout, StoredStage
 from control.times import to_duration, to_seconds, to_timestamp

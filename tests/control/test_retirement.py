@@ -2,7 +2,7 @@ import pathlib
 
 from understudy.v1 import rollouts_pb2
 
-from control.rollout.strategies import DEFAULT_KEEP_OLD
+from control.rollout.drafts import DEFAULT_KEEP_OLD
 from tests.support.eventually import eventually
 from tests.support.fake_sidecar import fake_sidecar
 from tests.support.plane import Plane, control_plane, until

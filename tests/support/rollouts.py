@@ -48,6 +48,8 @@ def make_rollout(**fields: Any) -> rollout_pb2.Rollout:
 
 
 def progressive(*stages: dict[str, Any], **fields: Any) -> rollout_pb2.Rollout:
+    """Judged by measured values, unless another gate is asked for."""
+    fields = {"gate": "threshold"} | fields
     return make_rollout(progressive={"stages": list(stages or STAGES)}, **fields)
 
 

@@ -13,6 +13,7 @@ from tests.support.rollouts import FRAUD, STAGES, make_rollout, make_service, pr
 
 GOOD = {"percent": 5, "bake": "60s"}
 FULL = {"name": "full", "percent": 100}
+LOAD = [{"name": "load", "webhook": {"url": "http://127.0.0.1:9/"}}]
 
 
 def compiled(**fields: Any) -> Plan:
@@ -48,7 +49,7 @@ def test_progressive_is_its_stages_as_written() -> None:
 
 def test_defaults_are_filled_in() -> None:
     plan = compiled(canary={})
-    assert (plan.on_fail, plan.on_inconclusive, plan.gate) == ("rollback", "hold", "threshold")
+    assert (plan.on_fail, plan.on_inconclusive, plan.gate) == ("rollback", "hold", "sequential")
     assert (plan.min_calls, plan.error_codes) == (50, DEFAULT_ERROR_CODES)
     assert (plan.compare, plan.mirror_deadline, plan.keep_old) == (None, None, None)
 
@@ -151,7 +152,7 @@ def test_without_a_service_only_the_rollout_is_judged() -> None:
         ({"canary": {}, "name": "Bad Name"}, "name", "must be up to 63"),
         ({"canary": {}, "on_fail": "shrug"}, "on_fail", "must be one of rollback, pause, got 'shrug'"),
         ({"canary": {}, "on_inconclusive": "x"}, "on_inconclusive", "must be one of hold, pause, rollback"),
-        ({"canary": {}, "gate": "luck"}, "gate", "must be one of threshold, got 'luck'"),
+        ({"canary": {}, "gate": "luck"}, "gate", "must be one of sequential, threshold, got 'luck'"),
         ({"canary": {}, "min_calls": 0}, "min_calls", "must be at least 1"),
         ({"canary": {}, "error_codes": ["OK"]}, "error_codes[0]", "must be a status code of failed calls"),
         ({"canary": {}, "error_codes": ["CANCELLED"]}, "error_codes[0]", "must not be CANCELLED"),
@@ -170,6 +171,30 @@ def test_without_a_service_only_the_rollout_is_judged() -> None:
             "must not be below initial_percent (5)",
         ),
         ({"canary": {"interval": "0s"}}, "canary.interval", "must be longer than 0s"),
+        ({"canary": {}, "alpha": 0}, "alpha", "must be above 0 and at most 50%, got 0"),
+        ({"canary": {}, "alpha": 0.6}, "alpha", "must be above 0 and at most 50%, got 0.6"),
+        ({"canary": {}, "alpha": 0.1, "gate": "threshold"}, "alpha", "`gate: sequential` only"),
+        ({"canary": {}, "advance": "proven", "gate": "threshold"}, "advance", "`gate: sequential` only"),
+        ({"canary": {}, "advance": "soon"}, "advance", "must be one of unless_failed, proven, got 'soon'"),
+        ({"canary": {}, "warmup": "-1s"}, "warmup", "must not be below 0s"),
+        ({"canary": {"max_bake": "0s"}}, "canary.max_bake", "must be longer than 0s"),
+        ({"canary": {"max_bake": "1s"}}, "canary.max_bake", "must not be shorter than bake (300s)"),
+        ({"shadow": {"bake": "9s", "max_bake": "1s"}}, "shadow.max_bake", "must not be shorter than bake"),
+        ({"blue_green": {"max_bake": "1s"}}, "blue_green.bake", "is required where max_bake is set"),
+        ({"canary": {"require": ["requests > 9"]}}, "canary.require[0]", "requests is a single reading"),
+        ({"canary": {"require": ["latency_mean < 1s"]}}, "canary.require[0]", "it takes `gate: threshold`"),
+        ({"canary": {"require": ["score_mean > 1"]}}, "canary.require[0]", "score_mean is a single reading"),
+        ({"canary": {"require": ["load < 1"]}, "metrics": LOAD}, "canary.require[0]", "load is a single"),
+        (
+            {"canary": {"require": ["latency_p99 <= stable + 20ms"]}},
+            "canary.require[0]",
+            "needs `stable * 1.2`",
+        ),
+        (
+            {"canary": {"require": ["accuracy >= stable * 0.9"]}},
+            "canary.require[0]",
+            "needs `stable - 1%`",
+        ),
         ({"canary": {"require": ["speed > 3"]}}, "canary.require[0]", "column 1: expected"),
         ({"canary": {"require": ["match_rate > 0.5"]}}, "canary.require[0]", "needs mirror_percent"),
         ({"shadow": {}}, "shadow.bake", "is required"),

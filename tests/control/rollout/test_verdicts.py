@@ -4,7 +4,9 @@ import dataclasses
 
 import pytest
 
-from control.rollout.model import ArmEvidence, Observation, Outcome, Plan, Stage, Verdict
+from control.rollout.judgements import Outcome, Verdict
+from control.rollout.model import ArmEvidence, Observation, Plan, Stage
+from control.rollout.readings import arm_of
 from control.rollout.sentences import parse_criterion
 from control.rollout.verdicts import judge, judge_all, short_arms
 from tests.support.rollouts import copies, histogram, live, make_plan, seen
@@ -14,7 +16,8 @@ SHADOW, CANARY, FULL = PLAN.stages
 
 
 def verdict(text: str, observation: Observation, stage: Stage = CANARY, plan: Plan = PLAN) -> Verdict:
-    return judge(parse_criterion(text), observation, stage, plan)
+    criterion = parse_criterion(text)
+    return judge(criterion, arm_of(criterion, stage), observation, plan)
 
 
 @pytest.mark.parametrize(
