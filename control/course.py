@@ -19,6 +19,7 @@ from control.refusals import NotNow
 from control.rollout import machine
 from control.rollout.accumulation import Row, entered, grown
 from control.rollout.decisions import Command, Event, Refused, SetTraffic, Step
+from control.rollout.inputs import Inputs
 from control.rollout.model import Observation, Plan, Settings, State
 from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.rollout.traffic import promoted
@@ -89,10 +90,10 @@ class Course:
 
     async def start(self, service: StoredService, by: str = "") -> None:
         """Write a new rollout with its first stage, decided on this version of its service; `by` whom."""
-        step = self._decide()
+        step = self._decide(now := self._around.clock.monotonic())
         if step.event is None:
             raise AssertionError("a pending rollout starts")
-        change = self._change(step, step.event, START if by else CONTROLLER, by=by)
+        change = self._change(step, step.event, START if by else CONTROLLER, now, by=by)
         store = self._around.store.rollouts
         message, base = self._stored.message, self._stored.base
         self._landed(await store.start(message, base, service.version, change), step)
@@ -101,11 +102,11 @@ class Course:
         """One look, and what follows from it."""
         async with self._turn:
             await self._look()
-            step = self._decide()
+            step = self._decide(now := self._around.clock.monotonic())
             if step.event is None:
                 await self._keep_clock(step.state)
             else:
-                change = self._change(step, step.event, CONTROLLER)
+                change = self._change(step, step.event, CONTROLLER, now)
                 self._landed(await self._around.store.rollouts.advance(change), step)
 
     async def command(self, asked: Command, by: str = "") -> None:
@@ -120,11 +121,11 @@ class Course:
                 case None:
                     raise AssertionError(f"command {asked} must be a transition")
                 case Event.RETRIED:
-                    await self._retry(step, by)
+                    await self._retry(step, now, by)
                 case Event.UNDONE:
-                    await self._undo(step, by)
+                    await self._undo(step, now, by)
                 case event:
-                    change = self._change(step, event, asked, by=by)
+                    change = self._change(step, event, asked, now, by=by)
                     self._landed(await self._around.store.rollouts.advance(change), step)
 
     async def reload(self) -> None:
@@ -169,8 +170,7 @@ class Course:
         self._begun = self._first = None
         self._observation, self._arrival = Observation(), after
 
-    def _decide(self) -> Step:
-        now = self._around.clock.monotonic()
+    def _decide(self, now: float) -> Step:
         return machine.step(self.plan, self._state, self._observation, self._around.settings, now)
 
     async def _keep_clock(self, state: State) -> None:
@@ -183,24 +183,24 @@ class Course:
             self._kept_at = now
             self._around.visible.announce()
 
-    async def _retry(self, step: Step, by: str) -> None:
+    async def _retry(self, step: Step, now: float, by: str) -> None:
         """Begin again, on the service as it is now."""
         service = await self._service()
         try:
             plan = compile_rollout(self._stored.message, service.base, self.name)
         except InvalidRollout as error:
             raise NotNow(f"rollout {self.name} does not fit the service as it is now: {error}") from None
-        change = self._change(step, Event.RETRIED, Command.RETRY, service, by)
+        change = self._change(step, Event.RETRIED, Command.RETRY, now, service, by)
         self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
         self.plan = plan
         self._forget()
 
-    async def _undo(self, step: Step, by: str) -> None:
+    async def _undo(self, step: Step, now: float, by: str) -> None:
         """Go back, if nobody changed the service since."""
         service = await self._service()
         if service.base != promoted(self._stored.base, self.plan):
             raise NotNow(f"rollout {self.name}: its service was changed since; apply what you want instead")
-        change = self._change(step, Event.UNDONE, Command.UNDO, by=by)
+        change = self._change(step, Event.UNDONE, Command.UNDO, now, by=by)
         self._landed(await self._around.store.rollouts.reopen(service.version, change), step)
 
     async def _service(self) -> StoredService:
@@ -210,8 +210,27 @@ class Course:
         return service
 
     def _change(
-        self, step: Step, event: Event, actor: str, service: StoredService | None = None, by: str = ""
+        self,
+        step: Step,
+        event: Event,
+        actor: str,
+        decided_at: float,
+        service: StoredService | None = None,
+        by: str = "",
     ) -> Change:
+        seen = self._observation
+        inputs = Inputs(
+            state=self._state,
+            now=decided_at,
+            settings=self._around.settings,
+            asked=Command(actor) if actor in tuple(Command) else None,
+            begun=self._begun,
+            first=self._first,
+            connected=seen.connected,
+            acked=seen.acked,
+            unconfirmed=seen.unconfirmed,
+            arrival=self._arrival,
+        )
         return change_of(
             Standing(self.standing(), self.plan, self._first, self._observation, self._arrival),
             step,
@@ -222,6 +241,7 @@ class Course:
             epoch=self._around.board.epoch,
             notify=self._around.notify,
             rebase=service.base if service else None,
+            inputs=inputs,
         )
 
     def _landed(self, advanced: Advanced, step: Step) -> None:

@@ -39,6 +39,7 @@ from control.desk import Desk
 from control.notify import Notifier
 from control.outcomes.intake import DEFAULT_HORIZON, Rules
 from control.reconciler import Reconciler
+from control.replay import Replay
 from control.retirement import Retirement
 from control.rollout.model import Settings
 from control.signals import Changes
@@ -161,7 +162,7 @@ async def _start(
     server = grpc.aio.server(options=SERVER_OPTIONS)
     desk = Desk(store.services, board, fleet, clock, visible)
     services_pb2_grpc.add_ServicesServicer_to_server(ServicesApi(desk, reconciler, views), server)
-    rollouts_pb2_grpc.add_RolloutsServicer_to_server(RolloutsApi(reconciler, views), server)
+    rollouts_pb2_grpc.add_RolloutsServicer_to_server(RolloutsApi(reconciler, views, Replay(store)), server)
     telemetry_pb2_grpc.add_TelemetryServicer_to_server(
         Telemetry(store.evidence, fleet, recent, clock), server
     )

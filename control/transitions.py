@@ -14,6 +14,7 @@ from understudy.v1 import control_pb2, rollouts_pb2, service_pb2
 from control.delivery.fleet import Snapshot
 from control.rollout.decisions import Event, Promote, Restore, SetTraffic, Step
 from control.rollout.evidence import arm_figures
+from control.rollout.inputs import Inputs, inputs_to_json
 from control.rollout.model import Observation, Phase, Plan
 from control.rollout.snapshots import latency_bounds
 from control.rollout.traffic import in_force
@@ -49,12 +50,13 @@ def change_of(
     by: str = "",
     notify: Iterable[control_pb2.Notify] = (),
     rebase: service_pb2.Service | None = None,
+    inputs: Inputs | None = None,
 ) -> Change:
     """The transition that a step is. `rebase` is the service as a retry finds it."""
     stored, plan, before = standing.stored, standing.plan, standing.stored.state
     enters = next((action.stage for action in step.actions if isinstance(action, SetTraffic)), None)
     leaves = len(step.state.ended) > len(before.ended)
-    transition = _transition(standing, step, event, actor, now)
+    transition = transition_of(standing, step, event, actor, now)
     transition.by = by[:MAX_BY]
     return Change(
         rollout=stored.name,
@@ -69,14 +71,16 @@ def change_of(
         ends=stage_now(plan, before, standing.observation, step.verdicts) if leaves else None,
         restarts=event is Event.RETRIED,
         rebase=rebase,
+        inputs=inputs_to_json(inputs) if inputs else None,
         retire_at=now + plan.keep_old if event is Event.SUCCEEDED and plan.keep_old is not None else None,
         letters=list(_letters(plan, transition, enters, [*stored.message.notify, *notify])),
     )
 
 
-def _transition(
+def transition_of(
     standing: Standing, step: Step, event: Event, actor: str, now: float
 ) -> rollouts_pb2.Transition:
+    """The audit row, without its place and who asked."""
     before, span = standing.stored.state, standing.observation.span
     return rollouts_pb2.Transition(
         time=to_timestamp(now),

@@ -10,7 +10,9 @@ from understudy.v1 import rollouts_pb2, rollouts_pb2_grpc
 from control.api.errors import refusing
 from control.reconciler import Reconciler
 from control.refusals import NotThere
+from control.replay import Replay
 from control.rollout.decisions import Command
+from control.rollout.estimates import estimates, imagined
 from control.rollout.model import Phase
 from control.views import Views
 
@@ -18,14 +20,16 @@ from control.views import Views
 class RolloutsApi(rollouts_pb2_grpc.RolloutsServicer):
     """Says to the reconciler what was asked for, and answers with how the rollout stands then."""
 
-    def __init__(self, reconciler: Reconciler, views: Views) -> None:
+    def __init__(self, reconciler: Reconciler, views: Views, replay: Replay) -> None:
         self._reconciler = reconciler
         self._views = views
+        self._replay = replay
 
     async def Start(self, request: rollouts_pb2.StartRequest, context: Any) -> rollouts_pb2.StartResponse:
         async with refusing(context):
             name = await self._reconciler.start(request.rollout, supersede=request.supersede, by=request.by)
-            return rollouts_pb2.StartResponse(rollout=await self._status(name))
+            status = await self._status(name)
+            return rollouts_pb2.StartResponse(rollout=status, proofs=await self._proofs(status))
 
     async def Get(
         self, request: rollouts_pb2.RolloutsGetRequest, context: Any
@@ -74,12 +78,27 @@ class RolloutsApi(rollouts_pb2_grpc.RolloutsServicer):
     async def Undo(self, request: rollouts_pb2.UndoRequest, context: Any) -> rollouts_pb2.UndoResponse:
         return rollouts_pb2.UndoResponse(rollout=await self._do(request, Command.UNDO, context))
 
+    async def Replay(self, request: rollouts_pb2.ReplayRequest, context: Any) -> rollouts_pb2.ReplayResponse:
+        async with refusing(context):
+            made = await self._replay.of(request.name)
+            return rollouts_pb2.ReplayResponse(decisions=made, same=all(each.same for each in made))
+
     async def Explain(
         self, request: rollouts_pb2.ExplainRequest, context: Any
     ) -> rollouts_pb2.ExplainResponse:
         async with refusing(context):
             await self._status(request.name)
             return rollouts_pb2.ExplainResponse(transitions=await self._views.transitions(request.name))
+
+    async def _proofs(self, status: rollouts_pb2.RolloutStatus) -> list[rollouts_pb2.ProofEstimate]:
+        """By what the service's calls were like in the last minute."""
+        service = await self._views.service(status.rollout.service)
+        live = {variant.name: variant.live for variant in service.variants} if service else {}
+        stable = live.get(status.stable)
+        errors = stable.error_rate if stable is not None and stable.HasField("error_rate") else None
+        names = {status.stable, status.rollout.candidate} & live.keys()
+        per_second = sum(live[name].calls_per_second for name in names)
+        return estimates(imagined(status.rollout), errors, per_second)
 
     async def _do(self, request: Any, command: Command, context: Any) -> rollouts_pb2.RolloutStatus:
         async with refusing(context):

@@ -16,8 +16,9 @@ from understudy.v1 import rollouts_pb2
 from control.cli.connection import Client
 from control.cli.output import Format, show, show_lines, to_plain, with_client
 from control.cli.render.evidence import trace
+from control.cli.render.proofs import render_proofs
 from control.cli.render.rollout import is_healthy, render_plan, render_rollout, render_rollouts, title
-from control.cli.render.transitions import render_explanation, render_history
+from control.cli.render.transitions import render_explanation, render_history, render_replay
 from control.cli.watch import watch_lines, watch_messages, watch_screen
 from control.rollout.strategies import check_rollout
 
@@ -37,7 +38,12 @@ def start(client: Client, output: Format, path: pathlib.Path, *, supersede: bool
     if violations := check_rollout(document.message):
         raise InvalidFile(document.problems(violations))
     request = rollouts_pb2.StartRequest(rollout=document.message, supersede=supersede, by=caller())
-    _show_brief(output, client.ask(client.rollouts.Start, request, document).rollout)
+    answer = client.ask(client.rollouts.Start, request, document)
+    show(
+        output,
+        lambda: plain_status(answer.rollout) | {"proofs": [to_plain(each) for each in answer.proofs]},
+        lambda: [title(answer.rollout), *render_proofs(answer.proofs)],
+    )
 
 
 @rollout.command(name="list")
@@ -168,6 +174,17 @@ def explain(client: Client, output: Format, name: str) -> None:
     """Show every step of NAME with the evidence it was decided on."""
     steps, stages = _past(client, name)
     show(output, lambda: [to_plain(each) for each in steps], lambda: render_explanation(steps, stages))
+
+
+@rollout.command()
+@click.argument("name")
+@with_client
+def replay(client: Client, output: Format, name: str) -> None:
+    """Decide every step of NAME again from the stored evidence; exit 1 where any comes out differently."""
+    answer = client.ask(client.rollouts.Replay, rollouts_pb2.ReplayRequest(name=name))
+    show(output, lambda: to_plain(answer), lambda: render_replay(answer.decisions))
+    if not answer.same:
+        raise click.exceptions.Exit(1)
 
 
 def caller() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +12,7 @@ from control.rollout.model import State
 from control.store.errors import Conflict
 from control.store.outbox import Letter, post
 from control.store.records import StoredRollout, rollout_from_row, state_values
-from control.store.schema import rollouts, services, stages, transitions
+from control.store.schema import decisions, rollouts, services, stages, transitions
 from control.store.services import StoredService, find_service, forget_switch, put_in_force
 
 
@@ -36,6 +37,7 @@ class Change:
     epoch: int  # of this process
     transition: rollouts_pb2.Transition  # its sequence and snapshot are filled in by the store
     arrival: int = 0  # the newest evidence it was decided on
+    inputs: dict[str, Any] | None = None  # what else it was decided on, to be decided again
     in_force: InForce | None = None
     enters: int | None = None  # the stage whose first snapshot this is
     ends: rollouts_pb2.StageStatus | None = None  # the stage left, as of now
@@ -135,4 +137,8 @@ async def _write_transition(connection: AsyncConnection, change: Change, version
             message=message.SerializeToString(deterministic=True),
         )
     )
+    if change.inputs is not None:
+        base = await connection.execute(select(rollouts.c.base).where(rollouts.c.name == change.rollout))
+        row = {"rollout": change.rollout, "sequence": sequence, "inputs": change.inputs}
+        await connection.execute(insert(decisions).values(row | {"base": base.scalar_one()}))
     return sequence

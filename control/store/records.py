@@ -38,6 +38,14 @@ class StoredStage:
     status: rollouts_pb2.StageStatus | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """What a transition was decided on, beside the evidence; `base` is the service as it left it."""
+
+    inputs: dict[str, Any]
+    base: service_pb2.Service
+
+
 def state_values(state: State) -> dict[str, Any]:
     return {"phase": state.phase, "active": not state.phase.is_final, "state": state_to_json(state)}
 

@@ -10,13 +10,14 @@ from control.store.changes import Advanced, Change, advance_rollout, find_rollou
 from control.store.database import Database, transactional
 from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import (
+    StoredDecision,
     StoredRollout,
     StoredStage,
     rollout_from_row,
     stage_from_row,
     state_values,
 )
-from control.store.schema import rollouts, stages, transitions
+from control.store.schema import decisions, rollouts, stages, transitions
 from control.store.services import find_service, replace_service
 
 
@@ -56,6 +57,16 @@ class Rollouts:
         query = select(transitions.c.message).where(transitions.c.rollout == name)
         found = await connection.execute(query.order_by(transitions.c.sequence))
         return [rollouts_pb2.Transition.FromString(row.message) for row in found]
+
+    @transactional
+    async def decisions(self, connection: AsyncConnection, name: str) -> dict[int, StoredDecision]:
+        """What each step was decided on, by its number; those of versions that kept none are missing."""
+        query = select(decisions).where(decisions.c.rollout == name).order_by(decisions.c.sequence)
+        parse = service_pb2.Service.FromString
+        return {
+            row.sequence: StoredDecision(row.inputs, parse(row.base))
+            for row in await connection.execute(query)
+        }
 
     @transactional
     async def last_push(self, connection: AsyncConnection, name: str) -> tuple[int, int]:

@@ -99,6 +99,15 @@ transitions = Table(
     UniqueConstraint("rollout", "sequence"),
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("rollout", Text, ForeignKey("rollouts.name"), primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("inputs", JSON, nullable=False),  # control.rollout.inputs
+    Column("base", LargeBinary, nullable=False),  # Service that the next decision is compiled against
+)
+
 reports = Table(
     "reports",
     metadata,

@@ -39,7 +39,7 @@ def describe(error: DatabaseError) -> str:
     return explain(str(error.orig))
 
 
-def explain(said: str) -> str:
+def explain(said: str) -> str:  # noqa: PLR0911 - one a message
     match said:
         case "database or disk is full":
             return "its disk is full; it goes on by itself when there is room"

@@ -61,3 +61,22 @@ def _step(old: str, new: str) -> str:
 
 def _name(stages: Sequence[str], index: int) -> str:
     return stages[index] if index < len(stages) else str(index + 1)
+
+
+def render_replay(decisions: Sequence[rollouts_pb2.ReplayedDecision]) -> list[str]:
+    """One row a decision, and what they say together."""
+    if not decisions:
+        return [_NOTHING]
+    rows = [
+        (
+            str(each.sequence),
+            each.event,
+            str(each.arrival),
+            str(each.rows),
+            "same" if each.same else f"different: {each.difference}",
+        )
+        for each in decisions
+    ]
+    others = sum(not each.same for each in decisions)
+    said = f"{others} of {len(rows)} come out differently" if others else f"all {len(rows)} come out the same"
+    return [*table(("#", "EVENT", "ARRIVAL", "ROWS", "DECIDED AGAIN"), rows), "", said]

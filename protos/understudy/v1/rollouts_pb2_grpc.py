@@ -91,6 +91,11 @@ class RolloutsStub(object):
                 request_serializer=understudy_dot_v1_dot_rollouts__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=understudy_dot_v1_dot_rollouts__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Replay = channel.unary_unary(
+                '/understudy.v1.Rollouts/Replay',
+                request_serializer=understudy_dot_v1_dot_rollouts__pb2.ReplayRequest.SerializeToString,
+                response_deserializer=understudy_dot_v1_dot_rollouts__pb2.ReplayResponse.FromString,
+                _registered_method=True)
 
 
 class RolloutsServicer(object):
@@ -175,6 +180,13 @@ class RolloutsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Replay(self, request, context):
+        """Makes every decision again from the stored evidence, and holds it against what was decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RolloutsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -232,6 +244,11 @@ def add_RolloutsServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=understudy_dot_v1_dot_rollouts__pb2.ExplainRequest.FromString,
                     response_serializer=understudy_dot_v1_dot_rollouts__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Replay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Replay,
+                    request_deserializer=understudy_dot_v1_dot_rollouts__pb2.ReplayRequest.FromString,
+                    response_serializer=understudy_dot_v1_dot_rollouts__pb2.ReplayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -533,6 +550,33 @@ class Rollouts(object):
             '/understudy.v1.Rollouts/Explain',
             understudy_dot_v1_dot_rollouts__pb2.ExplainRequest.SerializeToString,
             understudy_dot_v1_dot_rollouts__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Replay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/understudy.v1.Rollouts/Replay',
+            understudy_dot_v1_dot_rollouts__pb2.ReplayRequest.SerializeToString,
+            understudy_dot_v1_dot_rollouts__pb2.ReplayResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,8 @@ class RolloutsStub:
     """After a success: back to the configuration before it."""
     Explain: _grpc.UnaryUnaryMultiCallable[_rollouts_pb2.ExplainRequest, _rollouts_pb2.ExplainResponse]
     """Every transition, with what it was decided on."""
+    Replay: _grpc.UnaryUnaryMultiCallable[_rollouts_pb2.ReplayRequest, _rollouts_pb2.ReplayResponse]
+    """Makes every decision again from the stored evidence, and holds it against what was decided."""
 
 @_typing.type_check_only
 class RolloutsAsyncStub(RolloutsStub):
@@ -89,6 +91,8 @@ class RolloutsAsyncStub(RolloutsStub):
     """After a success: back to the configuration before it."""
     Explain: _aio.UnaryUnaryMultiCallable[_rollouts_pb2.ExplainRequest, _rollouts_pb2.ExplainResponse]  # type: ignore[assignment]
     """Every transition, with what it was decided on."""
+    Replay: _aio.UnaryUnaryMultiCallable[_rollouts_pb2.ReplayRequest, _rollouts_pb2.ReplayResponse]  # type: ignore[assignment]
+    """Makes every decision again from the stored evidence, and holds it against what was decided."""
 
 class RolloutsServicer(metaclass=_abc_1.ABCMeta):
     """Starts rollouts, shows them, and takes an operator's commands. A command on a rollout that is not in a
@@ -183,5 +187,13 @@ class RolloutsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rollouts_pb2.ExplainResponse, _abc.Awaitable[_rollouts_pb2.ExplainResponse]]:
         """Every transition, with what it was decided on."""
+
+    @_abc_1.abstractmethod
+    def Replay(
+        self,
+        request: _rollouts_pb2.ReplayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rollouts_pb2.ReplayResponse, _abc.Awaitable[_rollouts_pb2.ReplayResponse]]:
+        """Makes every decision again from the stored evidence, and holds it against what was decided."""
 
 def add_RolloutsServicer_to_server(servicer: RolloutsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
