@@ -12,7 +12,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 from understudy.serving.announce import announce
@@ -24,6 +24,7 @@ from proxy.config.last_known_good import LastKnownGood, Unusable
 from proxy.config.subscription import CHANNEL_OPTIONS, Subscription
 from proxy.engines.engine import Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
+from proxy.engines.relay.engine import RelayEngine
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import Rejected, Table, compile_snapshot, static_snapshot
 from proxy.policy.trust import TrustedPeers
@@ -38,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005
 """Seconds that another thread (one that compares large predictions) may keep the event loop waiting."""
+
+_ENGINES: dict[str, Callable[..., Engine]] = {"grpc-aio": GrpcAioEngine, "relay": RelayEngine}
 
 LAST_REPORT = 2.0
 """Seconds that the last report may hold up the exit."""
@@ -83,7 +86,7 @@ class Sidecar:
 
     async def _serve(self, tasks: asyncio.TaskGroup, tracing: Tracing) -> None:
         settings = self._settings
-        engine: Engine = GrpcAioEngine(
+        engine: Engine = _ENGINES[settings.engine](
             tasks,
             self._ledger,
             tracing,

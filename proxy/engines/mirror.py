@@ -63,15 +63,18 @@ class Mirrors:
         self._ledger = ledger
         self._tasks = tasks
 
-    def offer(self, call: AnyCall, request: bytes) -> list[Copy]:
-        """Copy a call whose primary has been begun, to every mirror of its route that draws it."""
+    def offer(self, call: AnyCall, request: bytes, frame: int = 0) -> list[Copy]:
+        """Copy a call whose primary has been begun, to every mirror of its route that draws it.
+
+        `frame`: bytes of the request that are no message's, and count for none.
+        """
         copies: list[Copy] = []
         for mirror in call.route.mirrors:
             if call.marked or not _wants(mirror, call):
                 continue
             if mirror.share < 1 and random.random() >= mirror.share:  # noqa: S311  # not a secret
                 continue
-            copy = self._admit(call, mirror, request)
+            copy = self._admit(call, mirror, request, len(request) - frame)
             if copy is not None:
                 copies.append(copy)
                 self._tasks.create_task(self._run(copy), name="mirror")
@@ -92,9 +95,9 @@ class Mirrors:
             if not copy.primary.done():
                 copy.primary.set_result(answer)
 
-    def _admit(self, call: AnyCall, mirror: Mirror, request: bytes) -> Copy | None:
+    def _admit(self, call: AnyCall, mirror: Mirror, request: bytes, size: int) -> Copy | None:
         self._ledger.mirror_seen(mirror.variant.name)
-        dropped = self._limits.admit(call.route.name, mirror, len(request))
+        dropped = self._limits.admit(call.route.name, mirror, size)
         if dropped is not None:
             noise = bool(mirror.noise_of)
             table, route = call.in_force.table, call.route.name
@@ -102,7 +105,7 @@ class Mirrors:
             return None
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
-        return Copy(call, mirror, request, len(request), trace)
+        return Copy(call, mirror, request, size, trace)
 
     async def _run(self, copy: Copy) -> None:
         outcome = "cancelled"

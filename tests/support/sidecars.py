@@ -24,7 +24,7 @@ from tests.support.models import Behaviour, Model, echo, model
 
 KINDS = {"grpc-aio": GrpcAioEngine, "relay": RelayEngine}
 
-ENGINES = tuple(os.environ.get("ENGINES", "grpc-aio").split(","))
+ENGINES = tuple(os.environ.get("ENGINES", ",".join(KINDS)).split(","))
 """Every engine that the same tests run over; from the environment, to run them over some."""
 
 MIB = 1024 * 1024

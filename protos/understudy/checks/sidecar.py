@@ -9,7 +9,7 @@ from understudy.checks.targets import check_listen, check_target
 from understudy.checks.violation import Violation, join
 from understudy.v1 import sidecar_pb2
 
-ENGINES = ("grpc-aio",)
+ENGINES = ("grpc-aio", "relay")
 
 
 def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violation]:
@@ -63,6 +63,6 @@ def _check_limits(sidecar: sidecar_pb2.Sidecar, path: str) -> list[Violation]:
         if sidecar.limits.HasField(field) and getattr(sidecar.limits, field) == 0
     ]
     if sidecar.HasField("workers") and sidecar.workers != 1:
-        text = f"must be 1 with engine grpc-aio, got {sidecar.workers}"
+        text = f"must be 1, got {sidecar.workers}"
         violations.append(Violation(join(path, "workers"), text))
     return violations

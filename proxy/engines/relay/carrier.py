@@ -150,11 +150,12 @@ class Carrier:
     def offer(self, exchange: Exchange) -> None:
         """Copy a call of one request, its primary being under way."""
         call = exchange.call
-        if call is None or call.marked or exchange.recorded_room < 0 or not exchange.is_whole:
+        if call is None or call.marked or exchange.is_offered or exchange.recorded_room < 0:
             return
+        exchange.is_offered = True
         body = b"".join(exchange.recorded)
         if framing.is_single(body):
-            exchange.copies = self._mirrors.offer(call, body)
+            exchange.copies = self._mirrors.offer(call, body, framing.PREFIX)
         if not exchange.copies:
             exchange.kept_room = -1
             exchange.kept.clear()
@@ -172,6 +173,8 @@ class Carrier:
                 address.answered()
             self.door.close(call, code)
             limits.leave_variant(call.variant.name)
+            if call.route.mirrors and not exchange.was_cancelled:
+                self.offer(exchange)  # the answer may have overtaken the caller's half-close
             if exchange.copies:
                 self._mirrors.settle(exchange.copies, self._answer(exchange, code))
         limits.leave()

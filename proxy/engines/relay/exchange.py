@@ -42,9 +42,9 @@ class Exchange:
     """A call under way."""
 
     __slots__ = (
-        "address", "call", "caller", "carrier", "copies", "down", "encoding", "has_headers", "is_over",
-        "is_whole", "kept", "kept_room", "owed", "reach", "recorded", "recorded_room", "request", "started",
-        "tick", "up", "waiting", "was_cancelled",
+        "address", "call", "caller", "carrier", "copies", "down", "encoding", "has_headers", "is_offered",
+        "is_over", "is_whole", "kept", "kept_room", "owed", "reach", "recorded", "recorded_room", "request",
+        "started", "tick", "up", "waiting", "was_cancelled",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,7 @@ class Exchange:
         self.encoding = ""  # of the answer
         self.has_headers = False  # the caller has the answer's first block
         self.is_over = False
+        self.is_offered = False  # to the mirrors
         self.was_cancelled = False
         self.tick = 0
         self.reach = 0  # bytes of its first message that the policy looks at

@@ -296,7 +296,7 @@ RAPID_RESET = b"".join(
         (frames.head(16_385, frames.DATA, 0, 1), 6),
         (
             b"".join(
-                frames.headers(n, REQUEST_BLOCK, end=True) + frames.reset(n, 8) for n in range(1, 400, 2)
+                frames.headers(n, REQUEST_BLOCK, end=True) + frames.reset(n, 8) for n in range(1, 4000, 2)
             ),
             11,
         ),
