@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from understudy.v1 import rollouts_pb2
 
+from control.replay import Replay
 from control.rollout.decisions import Command
 from control.rollout.strategies import compile_rollout
 from control.rollout.traffic import promoted
@@ -29,6 +30,9 @@ class LifeOfRollouts(RuleBasedStateMachine):
         self.newest = (0, 0)
 
     def teardown(self) -> None:
+        for name in self.audits:
+            made = self.world.run(Replay(self.world.store).of(name))
+            assert [each.difference for each in made] == [""] * len(self.audits[name])
         self.world.close()
 
     @initialize(gate=st.sampled_from(GATES))
