@@ -17,6 +17,8 @@ from understudy.loading.document import KINDS
 from understudy.v1 import rollout_pb2, service_pb2
 
 from control.cli.output import Format, show, with_output
+from control.cli.render.proofs import render_proofs
+from control.rollout.estimates import estimates, imagined, is_provable
 from control.rollout.strategies import check_rollout
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -37,9 +39,10 @@ class Finding:
     path: pathlib.Path
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> Sequence[str]:
-        return (*(self.problems or (f"{self.path}: ok",)), *self.warnings)
+        return (*(self.problems or (f"{self.path}: ok",)), *self.warnings, *self.notes)
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -47,6 +50,7 @@ class Finding:
             "ok": not self.problems,
             "problems": list(self.problems),
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
         }
 
 
@@ -57,8 +61,9 @@ class Finding:
 def lint(output: Format, files: Sequence[pathlib.Path], more: Sequence[pathlib.Path]) -> None:
     """Check files of every kind, and in directories those that are Understudy's.
 
-    A Rollout is also checked against its service where that is among the files. A route that no call can
-    reach is warned of, which is no error.
+    A Rollout is also checked against its service where that is among the files, and told how many calls its
+    proofs will take. A route that no call can reach is warned of, which is no error, and so is a criterion
+    that can never be proven.
     """
     if not (files or more):
         raise click.UsageError("name at least one file with -f")
@@ -122,12 +127,26 @@ def _judge(
         case InvalidFile():
             return Finding(path, tuple(read.problems))
         case Document(kind="Rollout"):
-            return Finding(path, tuple(read.problems(_check_rollout(read.message, services))))
+            broken = tuple(read.problems(_check_rollout(read.message, services)))
+            return Finding(path, broken) if broken else _with_proofs(path, read.message)
         case Document():
             problems = read.problems(_CHECKS[read.kind](read.message))
             return Finding(path, tuple(problems), () if problems else tuple(_warnings(read)))
         case _:
             assert_never(read)
+
+
+def _with_proofs(path: pathlib.Path, rollout: rollout_pb2.Rollout) -> Finding:
+    """A sound rollout: how many calls its proofs will take, and which can never come."""
+    proofs = estimates(imagined(rollout))
+    never = [each for each in proofs if not is_provable(each)]
+    others = [each for each in proofs if is_provable(each)]
+    return Finding(
+        path,
+        (),
+        warnings=tuple(f"{path}: warning: {each.require!r} {each.note}" for each in never),
+        notes=tuple(f"{path}: {line}" for line in render_proofs(others)),
+    )
 
 
 def _warnings(document: Document) -> Sequence[str]:

@@ -14,6 +14,9 @@ from understudy.v1 import service_pb2
 from control.rollout.evidence import to_duration
 from control.rollout.model import Phase, Plan, Stage, State
 
+DEFAULT_ROUTE_NAME = "predict"
+"""What a route is called where nobody has said."""
+
 
 def in_force(service: service_pb2.Service, plan: Plan, state: State) -> service_pb2.Service:
     """What must be in force while the rollout stands as it does; `service` is the one before it."""

@@ -90,11 +90,13 @@ class ProofEstimate(_message.Message):
     AT_PRESENT_RATE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     require: _builtins.str
-    """The sentence, the arm it is judged on (candidate, mirrored), and the first stage that asks it."""
+    """The sentence, the arm it is judged on (candidate, mirrored), and the last stage that asks it."""
     arm: _builtins.str
     stage: _builtins.str
     calls: _builtins.int
-    """Calls of both arms together, about; absent where it can never be proven for an equal candidate."""
+    """Calls of the route, about; absent where it can never be proven for an equal candidate, or where that
+    depends on more than rates.
+    """
     note: _builtins.str
     """What the estimate supposes, or why there will be no proof."""
     @_builtins.property
