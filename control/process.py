@@ -36,6 +36,7 @@ from control.delivery.fleet import Fleet
 from control.delivery.recent import Recent
 from control.delivery.telemetry import Telemetry
 from control.desk import Desk
+from control.forgetting import forget
 from control.notify import Notifier
 from control.outcomes.intake import DEFAULT_HORIZON, Rules
 from control.reconciler import Reconciler
@@ -44,6 +45,7 @@ from control.retirement import Retirement
 from control.rollout.model import Settings
 from control.signals import Changes
 from control.status.live import LiveViews
+from control.store.retention import Keep
 from control.store.store import open_store
 from control.times import to_seconds
 from control.web.app import build_app
@@ -77,6 +79,7 @@ class Config:
     settings: Settings
     notify: tuple[control_pb2.Notify, ...]
     trace_url: str
+    keep: Keep = Keep()  # noqa: RUF009 - it is frozen
     outcomes: Rules = field(default_factory=Rules, repr=False)  # with secrets in it
 
     @classmethod
@@ -94,6 +97,7 @@ class Config:
             ),
             notify=tuple(control.notify),
             trace_url=control.trace_url,
+            keep=_keep(control),
             outcomes=Rules(
                 horizon=to_seconds(control.outcome_horizon)
                 if control.HasField("outcome_horizon")
@@ -101,6 +105,16 @@ class Config:
                 secrets=secrets,
             ),
         )
+
+
+def _keep(control: control_pb2.Control) -> Keep:
+    """For how long what is kept, by the fields `keep_…`."""
+    asked = {
+        name: to_seconds(getattr(control, f"keep_{name}"))
+        for name in ("evidence", "audit", "sidecars")
+        if control.HasField(f"keep_{name}")  # type: ignore[arg-type]  # it is one of three literals
+    }
+    return Keep(**asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +167,8 @@ async def _start(
     around = Surroundings(store, board, fleet, clock, config.settings, config.notify, visible, posted)
     retiring = tasks.create_task(Retirement(store, board, clock, visible).run(tick * 4), name="retirement")
     undo.push_async_callback(_end, retiring)
+    forgetting = tasks.create_task(forget(store, fleet, clock, config.keep), name="forgetting")
+    undo.push_async_callback(_end, forgetting)
     reconciler = Reconciler(around, tasks, tick)
     await reconciler.begin()
     undo.push_async_callback(reconciler.stop)

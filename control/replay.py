@@ -75,6 +75,8 @@ def _made_again(
     result.rows = sum(inputs.state.after < row.arrival <= inputs.arrival for row in rows)
     result.difference = "; ".join(_differences(_plain(step), _plain(again)))
     result.same = not result.difference
+    if result.difference and stored.evidence_gone:
+        result.difference = f"its evidence is kept no longer; {result.difference}"
     return result
 
 

@@ -41,6 +41,11 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option(
     "--ticket-secret-file", metavar="FILE", help="The secrets that tickets must be signed with, one a line."
 )
+@click.option(
+    "--keep-evidence", metavar="DURATION", help="How long after its rollout's end.  [default: 168h]"
+)
+@click.option("--keep-audit", metavar="DURATION", help="How long after a rollout's end.  [default: 8760h]")
+@click.option("--keep-sidecars", metavar="DURATION", help="How long those gone are listed.  [default: 24h]")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 def control(config: pathlib.Path | None, log_level: str, **flags: Any) -> None:
     """Run the control service: keeps services and rollouts, serves sidecars, the API and the page."""
@@ -69,7 +74,7 @@ def _set(message: control_pb2.Control, name: str, value: Any) -> None:
         match name:
             case "min_acked":
                 setattr(message, name, _ratio(value))
-            case "ack_timeout" | "outcome_horizon":
+            case "ack_timeout" | "outcome_horizon" | "keep_evidence" | "keep_audit" | "keep_sidecars":
                 getattr(message, name).CopyFrom(to_duration(parse_duration(value)))
             case "notify":
                 message.notify.extend(control_pb2.Notify(url=url) for url in value)

@@ -83,6 +83,14 @@ class Fleet:
         sidecar.connected = sidecar.streams > 0
         self.changes.announce()
 
+    def forget(self, before: float) -> None:
+        """Those that are gone, and were last heard of before some moment."""
+        for key, sidecar in list(self._sidecars.items()):
+            heard = max(sidecar.connected_at, sidecar.answered_at or 0.0, sidecar.reported_at or 0.0)
+            if not sidecar.connected and heard < before:
+                del self._sidecars[key]
+                self.changes.announce()
+
     def note_report(
         self, service: str, node: str, boot_id: str, health: dict[str, tuple[bool, str]], now: float
     ) -> None:

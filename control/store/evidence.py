@@ -142,7 +142,7 @@ async def _take_all(connection: AsyncConnection, batch: Sequence[_Waiting]) -> l
         kept.append(one.identity in unseen)
         unseen.discard(one.identity)  # the same report twice in one batch counts once too
     new = [one for one, is_new in zip(batch, kept, strict=True) if is_new]
-    if entries := [_row(one.report, entry) for one in new for entry in one.report.evidence]:
+    if entries := [_row(one, entry) for one in new for entry in one.report.evidence]:
         await connection.execute(insert(evidence), entries)
     for one in new:
         await take_comparisons(connection, one.report, one.received_at)
@@ -152,7 +152,8 @@ async def _take_all(connection: AsyncConnection, batch: Sequence[_Waiting]) -> l
     return kept
 
 
-def _row(report: telemetry_pb2.TelemetryReportRequest, entry: telemetry_pb2.Evidence) -> dict[str, object]:
+def _row(one: _Waiting, entry: telemetry_pb2.Evidence) -> dict[str, object]:
+    report = one.report
     return {
         "service": report.service,
         "route": entry.route,
@@ -165,6 +166,7 @@ def _row(report: telemetry_pb2.TelemetryReportRequest, entry: telemetry_pb2.Evid
         "window_end": to_seconds(report.window_end),
         "codes": dict(entry.codes),
         "message": entry.SerializeToString(deterministic=True),
+        "received_at": one.received_at,
     }
 
 

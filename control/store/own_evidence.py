@@ -26,6 +26,7 @@ async def append_own(
             "window_end": now,
             "codes": {},
             "message": entry.SerializeToString(deterministic=True),
+            "received_at": now,
         }
         for service, entry in entries
     ]

@@ -24,6 +24,7 @@ class StoredRollout:
     version: int
     started_at: float
     ended_at: float | None
+    evidence_gone: bool = False  # it is kept no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def rollout_from_row(row: Row[Any]) -> StoredRollout:
         version=row.version,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        evidence_gone=row.evidence_gone,
     )
 
 

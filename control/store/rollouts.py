@@ -1,6 +1,6 @@
 """Rollouts: how each stands, what its stages showed, and every transition it made."""
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from understudy.v1 import rollout_pb2, rollouts_pb2, service_pb2
 
@@ -17,7 +17,7 @@ from control.store.records import (
     stage_from_row,
     state_values,
 )
-from control.store.schema import decisions, rollouts, stages, transitions
+from control.store.schema import decisions, evidence, rollouts, stages, transitions
 from control.store.services import find_service, replace_service
 
 
@@ -90,6 +90,8 @@ class Rollouts:
             raise NameTaken(f"a rollout called {message.name} is there already")
         await _require_free(connection, message.service, base_version)
         values = state_values(change.state) | {"version": change.expected, "started_at": change.now}
+        newest = (await connection.execute(select(func.max(evidence.c.arrival)))).scalar_one()
+        values["evidence_after"] = newest or 0
         await connection.execute(
             insert(rollouts).values(
                 name=message.name,

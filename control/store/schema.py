@@ -72,6 +72,8 @@ rollouts = Table(
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("retire_at", Float),  # when the old variant leaves the configuration; null: it does not
+    Column("evidence_after", Integer),  # the newest row of evidence when it was started
+    Column("evidence_gone", Boolean, nullable=False, server_default=text("0")),  # kept no longer
     Index("one_active_rollout", "service", unique=True, sqlite_where=text("active")),
     sqlite_autoincrement=True,
 )
@@ -115,6 +117,7 @@ reports = Table(
     Column("boot_id", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("received_at", Float, nullable=False),
+    Index("reports_by_age", "received_at"),
     sqlite_with_rowid=False,
 )
 
@@ -133,6 +136,7 @@ evidence = Table(
     Column("window_end", Float, nullable=False),
     Column("codes", JSON, nullable=False),
     Column("message", LargeBinary, nullable=False),  # Evidence
+    Column("received_at", Float),
     Index("evidence_by_route", "service", "route", "arrival"),
     sqlite_autoincrement=True,
 )

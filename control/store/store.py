@@ -7,6 +7,7 @@ from control.store.database import Database, open_database
 from control.store.evidence import EvidenceLog
 from control.store.outbox import Outbox
 from control.store.outcomes import OutcomeLog
+from control.store.retention import Forgetting
 from control.store.rollouts import Rollouts
 from control.store.services import Services
 
@@ -22,6 +23,7 @@ class Store:
         self.comparisons = ComparisonLog(database)
         self.outcomes = OutcomeLog(database)
         self.outbox = Outbox(database)
+        self.forgetting = Forgetting(database)
 
     def __repr__(self) -> str:
         return f"<Store {self._database!r}>"

@@ -2,11 +2,16 @@
 
 from urllib.parse import urlsplit
 
+from google.protobuf.duration_pb2 import Duration
+
 from understudy.checks.names import check_choice
-from understudy.checks.numbers import check_positive_duration, check_range
+from understudy.checks.numbers import check_positive_duration, check_range, seconds
 from understudy.checks.targets import check_listen
 from understudy.checks.violation import Violation, join
 from understudy.v1 import control_pb2
+
+KEPT = (("keep_evidence", 7 * 24 * 3600.0), ("keep_audit", 365 * 24 * 3600.0))
+"""With their defaults, in seconds."""
 
 EVENTS = ("phase", "stage", "rollback")
 
@@ -25,13 +30,22 @@ def check_control(control: control_pb2.Control, path: str = "") -> list[Violatio
     elif control.store in ("sqlite:///", "sqlite:///:memory:"):
         violations.append(Violation(join(path, "store"), "must name a file, as sqlite:///understudy.db"))
     violations += check_range(control.min_acked, 0, 1, join(path, "min_acked"))
-    for field in ("ack_timeout", "outcome_horizon"):
+    for field in ("ack_timeout", "outcome_horizon", "keep_evidence", "keep_audit", "keep_sidecars"):
         violations += check_positive_duration(control, field, path)
+    evidence, audit = (_keep(control, field, default) for field, default in KEPT)
+    if control.HasField("keep_audit") and audit < evidence:
+        text = f"must not be shorter than keep_evidence, which is {evidence / 3600:g}h"
+        violations.append(Violation(join(path, "keep_audit"), text))
     for index, notify in enumerate(control.notify):
         violations += check_notify(notify, join(path, f"notify[{index}]"))
     if control.trace_url and "{trace_id}" not in control.trace_url:
         violations.append(Violation(join(path, "trace_url"), "must have {trace_id} in it"))
     return violations
+
+
+def _keep(control: control_pb2.Control, field: str, default: float) -> float:
+    kept: Duration = getattr(control, field)
+    return seconds(kept) if kept.ByteSize() else default
 
 
 def check_notify(notify: control_pb2.Notify, path: str) -> list[Violation]:

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from understudy.v1 import units_pb2 as understudy_dot_v1_dot_units__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bunderstudy/v1/control.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19understudy/v1/units.proto\"\x9c\x02\n\x07\x43ontrol\x12\x0e\n\x06listen\x18\x01 \x01(\t\x12\x0c\n\x04http\x18\x02 \x01(\t\x12\r\n\x05store\x18\x03 \x01(\t\x12\x1c\n\tmin_acked\x18\x04 \x01(\x01\x42\x04\xd8\xe2\x18\x02H\x00\x88\x01\x01\x12.\n\x0b\x61\x63k_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x06notify\x18\x06 \x03(\x0b\x32\x15.understudy.v1.Notify\x12\x11\n\ttrace_url\x18\x07 \x01(\t\x12\x32\n\x0foutcome_horizon\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12ticket_secret_file\x18\x15 \x01(\tB\x0c\n\n_min_acked\"%\n\x06Notify\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bunderstudy/v1/control.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19understudy/v1/units.proto\"\xaf\x03\n\x07\x43ontrol\x12\x0e\n\x06listen\x18\x01 \x01(\t\x12\x0c\n\x04http\x18\x02 \x01(\t\x12\r\n\x05store\x18\x03 \x01(\t\x12\x1c\n\tmin_acked\x18\x04 \x01(\x01\x42\x04\xd8\xe2\x18\x02H\x00\x88\x01\x01\x12.\n\x0b\x61\x63k_timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x06notify\x18\x06 \x03(\x0b\x32\x15.understudy.v1.Notify\x12\x11\n\ttrace_url\x18\x07 \x01(\t\x12\x32\n\x0foutcome_horizon\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12ticket_secret_file\x18\x15 \x01(\t\x12\x30\n\rkeep_evidence\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nkeep_audit\x18\x1f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rkeep_sidecars\x18  \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\n\n_min_acked\"%\n\x06Notify\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTROL'].fields_by_name['min_acked']._loaded_options = None
   _globals['_CONTROL'].fields_by_name['min_acked']._serialized_options = b'\330\342\030\002'
   _globals['_CONTROL']._serialized_start=106
-  _globals['_CONTROL']._serialized_end=390
-  _globals['_NOTIFY']._serialized_start=392
-  _globals['_NOTIFY']._serialized_end=429
+  _globals['_CONTROL']._serialized_end=537
+  _globals['_NOTIFY']._serialized_start=539
+  _globals['_NOTIFY']._serialized_end=576
 # @@protoc_insertion_point(module_scope)

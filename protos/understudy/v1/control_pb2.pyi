@@ -34,6 +34,9 @@ class Control(_message.Message):
     TRACE_URL_FIELD_NUMBER: _builtins.int
     OUTCOME_HORIZON_FIELD_NUMBER: _builtins.int
     TICKET_SECRET_FILE_FIELD_NUMBER: _builtins.int
+    KEEP_EVIDENCE_FIELD_NUMBER: _builtins.int
+    KEEP_AUDIT_FIELD_NUMBER: _builtins.int
+    KEEP_SIDECARS_FIELD_NUMBER: _builtins.int
     listen: _builtins.str
     """gRPC port. Default 127.0.0.1:7080."""
     http: _builtins.str
@@ -64,6 +67,20 @@ class Control(_message.Message):
     def outcome_horizon(self) -> _duration_pb2.Duration:
         """How old a call may be when its outcome comes. Default 168 h (seven days)."""
 
+    @_builtins.property
+    def keep_evidence(self) -> _duration_pb2.Duration:
+        """How long evidence is kept after its rollout's end, or after it came where it is of none; what a rollout
+        under way is judged by is always kept. Default 168 h (seven days).
+        """
+
+    @_builtins.property
+    def keep_audit(self) -> _duration_pb2.Duration:
+        """How long an ended rollout is kept, with its audit. Not shorter than keep_evidence. Default 8760 h (a year)."""
+
+    @_builtins.property
+    def keep_sidecars(self) -> _duration_pb2.Duration:
+        """How long a sidecar that is gone stays listed. Default 24 h."""
+
     def __init__(
         self,
         *,
@@ -76,10 +93,13 @@ class Control(_message.Message):
         trace_url: _builtins.str = ...,
         outcome_horizon: _duration_pb2.Duration | None = ...,
         ticket_secret_file: _builtins.str = ...,
+        keep_evidence: _duration_pb2.Duration | None = ...,
+        keep_audit: _duration_pb2.Duration | None = ...,
+        keep_sidecars: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "min_acked", b"min_acked", "outcome_horizon", b"outcome_horizon"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "keep_audit", b"keep_audit", "keep_evidence", b"keep_evidence", "keep_sidecars", b"keep_sidecars", "min_acked", b"min_acked", "outcome_horizon", b"outcome_horizon"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "http", b"http", "listen", b"listen", "min_acked", b"min_acked", "notify", b"notify", "outcome_horizon", b"outcome_horizon", "store", b"store", "ticket_secret_file", b"ticket_secret_file", "trace_url", b"trace_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked", "ack_timeout", b"ack_timeout", "http", b"http", "keep_audit", b"keep_audit", "keep_evidence", b"keep_evidence", "keep_sidecars", b"keep_sidecars", "listen", b"listen", "min_acked", b"min_acked", "notify", b"notify", "outcome_horizon", b"outcome_horizon", "store", b"store", "ticket_secret_file", b"ticket_secret_file", "trace_url", b"trace_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_acked: _TypeAlias = _typing.Literal["min_acked"]  # noqa: Y015
     _WhichOneofArgType__min_acked: _TypeAlias = _typing.Literal["_min_acked", b"_min_acked"]  # noqa: Y015

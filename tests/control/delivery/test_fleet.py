@@ -58,3 +58,15 @@ def test_every_difference_is_told() -> None:
     sidecars.disconnect(sidecar)
     assert changes.count == 3
     assert (sidecar.reported_at, sidecar.health) == (6.0, {"v1": (True, "")})
+
+
+def test_a_sidecar_that_is_gone_for_long_is_forgotten() -> None:
+    fleet = Fleet(Changes())
+    gone = fleet.connect("fraud", "gone", "b", (0, 0), 1.0)
+    fleet.connect("fraud", "there", "b", (0, 0), 1.0)
+    fleet.note_report("fraud", "gone", "b", {}, 5.0)
+    fleet.disconnect(gone)
+    fleet.forget(5.0)
+    assert [sidecar.node for sidecar in fleet.of()] == ["gone", "there"]
+    fleet.forget(5.1)
+    assert [sidecar.node for sidecar in fleet.of()] == ["there"]

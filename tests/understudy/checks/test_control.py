@@ -67,3 +67,13 @@ def test_an_event_is_one_of_three():
         "n.events[1]: must be one of phase, stage, rollback, got 'stages'",
         "n.events[2]: must be one of phase, stage, rollback, got '(empty)'",
     ]
+
+
+def test_an_audit_is_kept_as_long_as_its_evidence() -> None:
+    control = control_pb2.Control()
+    control.keep_audit.seconds = 3600
+    assert [str(found) for found in check_control(control)] == [
+        "keep_audit: must not be shorter than keep_evidence, which is 168h"
+    ]
+    control.keep_evidence.seconds = 3600
+    assert check_control(control) == []
