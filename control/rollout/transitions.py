@@ -15,7 +15,7 @@ def go_on(plan: Plan, state: State, to: int, event: Event, verdicts: Verdicts) -
     if plan.promotes:
         reason, action = f"{plan.candidate} is stable now", Promote()
         return finish(state, Phase.SUCCEEDED, reason, state.ended, Event.SUCCEEDED, action, verdicts)
-    reason = f"{plan.candidate} was shadowed to the end; traffic is as it was"
+    reason = f"{plan.candidate} was shadowed to the end; see `understudy shadow report {plan.service}`"
     return finish(state, Phase.SUCCEEDED, reason, state.ended, Event.SUCCEEDED, Restore(), verdicts)
 
 
