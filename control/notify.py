@@ -1,11 +1,12 @@
 """Webhooks: what the outbox holds is told until it was taken, at least once, across restarts.
 
-    outbox ── due ──▶ one POST each, all addresses at once ──▶ 2xx: delivered
-                ▲                                      └─────▶ else: due again after a longer while
-                └──────────────────────────────────────────────────┘
+    outbox ── due ──▶ one POST at a time to an address, all addresses at once ──▶ 2xx: delivered
+                ▲                                                          └────▶ else: due again after a
+                └───────────────────────────────────────────────────────────────── longer while
 
-An event id is the same at every address and every try: who gets one twice can tell. Events of one address
-may arrive out of order where one had to be tried again; the number in the id tells their order.
+An address that hangs holds up nobody but itself. An event id is the same at every address and every try:
+who gets one twice can tell. Events of one address may arrive out of order where one had to be tried again;
+the number in the id tells their order.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from control.clock import Clock
 from control.signals import Changes
@@ -23,7 +25,8 @@ from control.store.outbox import Outbox, Posted
 TRY_SECONDS = 3.0
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
-AT_ONCE = 8
+AT_ONCE = 32
+"""Addresses; each has a thread while it is asked."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,29 +39,45 @@ class Notifier:
         self._posted = posted
         self._clock = clock
         self._jitter = jitter
+        self._busy: set[str] = set()  # addresses that are being asked
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="notify")
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        while True:
-            try:
-                await self._round()
-            except Exception:  # whatever it is, rollouts and sidecars go on
-                logger.exception("webhooks could not be delivered; trying again")
-                await asyncio.sleep(FIRST_PAUSE)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    try:
+                        await self._round(tasks)
+                    except Exception:  # whatever it is, rollouts and sidecars go on
+                        logger.exception("webhooks could not be delivered; trying again")
+                        await asyncio.sleep(FIRST_PAUSE)
+        finally:
+            self._threads.shutdown(wait=False)
 
-    async def _round(self) -> None:
-        seen = self._posted.count
-        letters = await self._outbox.due(self._clock.wall(), AT_ONCE)
+    async def _round(self, tasks: asyncio.TaskGroup) -> None:
+        seen, room = self._posted.count, AT_ONCE - len(self._busy)
+        letters = await self._outbox.due(self._clock.wall(), room, self._busy) if room else []
+        for letter in letters:
+            self._busy.add(letter.url)
+            tasks.create_task(self._carry(letter), name=f"notify {letter.event_id}")
         if not letters:
             await self._wait(seen)
-            return
-        async with asyncio.TaskGroup() as tasks:
-            for letter in letters:
-                tasks.create_task(self._deliver(letter), name=f"notify {letter.event_id}")
+
+    async def _carry(self, letter: Posted) -> None:
+        """One try; afterwards its address is free for the next."""
+        try:
+            await self._deliver(letter)
+        except Exception:  # the store's: it is due still
+            logger.exception("what became of a webhook could not be written; it is told again")
+            await asyncio.sleep(FIRST_PAUSE)
+        finally:
+            self._busy.discard(letter.url)
+            self._posted.announce()
 
     async def _wait(self, seen: int) -> None:
         """Until something is posted or due."""
-        due = await self._outbox.next_due()
+        due = await self._outbox.next_due(self._busy)
         pause = LONGEST_PAUSE if due is None else min(max(due - self._clock.wall(), 0.01), LONGEST_PAUSE)
         try:
             async with asyncio.timeout(pause):
@@ -67,7 +86,7 @@ class Notifier:
             pass
 
     async def _deliver(self, letter: Posted) -> None:
-        error = await asyncio.to_thread(_post, letter)
+        error = await asyncio.get_running_loop().run_in_executor(self._threads, _post, letter)
         if not error:
             await self._outbox.delivered(letter, self._clock.wall())
             return

@@ -1,5 +1,6 @@
 """What is still to be told: written in the transaction of what it tells of, kept until it was taken."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Update, func, insert, select, update
@@ -35,21 +36,26 @@ class Outbox:
         self.database = database
 
     @transactional
-    async def due(self, connection: AsyncConnection, now: float, limit: int) -> list[Posted]:
-        """Those to try now, the longest due first."""
-        query = (
-            select(outbox)
-            .where(outbox.c.delivered_at.is_(None), outbox.c.due_at <= now)
-            .order_by(outbox.c.due_at)
-            .limit(limit)
+    async def due(
+        self, connection: AsyncConnection, now: float, limit: int, busy: Collection[str] = ()
+    ) -> list[Posted]:
+        """Those to try now: for each address that is not busy the one that is due longest."""
+        turn = func.row_number().over(
+            partition_by=outbox.c.url, order_by=(outbox.c.due_at, outbox.c.created_at, outbox.c.event_id)
         )
+        waiting = select(outbox, turn.label("turn")).where(
+            outbox.c.delivered_at.is_(None), outbox.c.due_at <= now, outbox.c.url.not_in(busy)
+        )
+        first = waiting.subquery()
+        query = select(first).where(first.c.turn == 1).order_by(first.c.due_at).limit(limit)
         found = await connection.execute(query)
         return [Posted(row.event_id, row.url, row.body, row.attempts) for row in found]
 
     @transactional
-    async def next_due(self, connection: AsyncConnection) -> float | None:
-        """When the next one is to be tried; None: there is none."""
-        query = select(func.min(outbox.c.due_at)).where(outbox.c.delivered_at.is_(None))
+    async def next_due(self, connection: AsyncConnection, busy: Collection[str] = ()) -> float | None:
+        """When the next one is to be tried at an address that is not busy; None: there is none."""
+        mine = (outbox.c.delivered_at.is_(None), outbox.c.url.not_in(busy))
+        query = select(func.min(outbox.c.due_at)).where(*mine)
         found: float | None = (await connection.execute(query)).scalar_one()
         return found
 

@@ -10,7 +10,7 @@ from control.notify import FIRST_PAUSE, LONGEST_PAUSE, next_pause
 from tests.support.eventually import eventually
 from tests.support.fake_sidecar import copies, fake_sidecar, live
 from tests.support.plane import control_plane
-from tests.support.rollouts import progressive
+from tests.support.rollouts import make_service, progressive
 from tests.support.webhooks import receiver
 
 
@@ -86,6 +86,27 @@ async def test_an_address_that_hangs_holds_up_no_other(
             await plane.start(rollout)
             await eventually(lambda: len(hooked.received) == 1)
             await plane.rollouts.Abort(rollouts_pb2.AbortRequest(name="fraud-v2-1"))
+
+
+async def test_many_events_for_an_address_that_hangs_hold_up_no_other(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "TRY_SECONDS", 1.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        async with receiver() as hooked, control_plane(tmp_path, notify=[hook(url)]) as plane:
+            for number in range(8):  # each with two events for the address that hangs
+                await plane.apply(make_service(name=f"s{number}"))
+                await plane.start(progressive(service=f"s{number}"))
+            await plane.apply()
+            rollout = progressive()
+            rollout.notify.append(hook(hooked.url, "stage"))
+            began = asyncio.get_running_loop().time()
+            await plane.start(rollout)
+            await eventually(lambda: len(hooked.received) == 1)
+            assert asyncio.get_running_loop().time() - began < 2 * notify.TRY_SECONDS
 
 
 async def test_an_answer_that_is_no_http_is_one_that_was_not_taken(

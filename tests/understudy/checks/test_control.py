@@ -69,8 +69,8 @@ def test_an_event_is_one_of_three():
     ]
 
 
-def test_an_audit_is_kept_as_long_as_its_evidence() -> None:
-    control = control_pb2.Control()
+def test_an_audit_is_kept_as_long_as_its_evidence():
+    control = Control()
     control.keep_audit.seconds = 3600
     assert [str(found) for found in check_control(control)] == [
         "keep_audit: must not be shorter than keep_evidence, which is 168h"
