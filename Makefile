@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
+.PHONY: bench-verdicts help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -103,6 +103,9 @@ soak-power: $(READY)
 
 soak-machine: $(READY)
 	@$(BIN)/python -m tests.soak.machine $(ARGS)
+
+bench-verdicts: $(READY)
+	@$(BIN)/python -m benchmarks.verdicts $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

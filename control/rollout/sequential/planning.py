@@ -35,11 +35,11 @@ def calls_for_difference(margin: float, candidate: float, stable: float, share: 
         rate = low + (high - low) * (step / 1000) ** 3  # finer where rates are small
         mine, theirs = _divergence(candidate, rate + margin), _divergence(stable, rate)
         best = min(best, share * mine + (1 - share) * theirs)
-    return _calls(best, alpha / math.e)  # two unknown rates cost more than one
+    return _calls(best, alpha / math.e**2)  # two unknown rates cost more than one
 
 
 def _calls(growth: float, alpha: float) -> float:
-    return (PRICE - math.log(alpha)) / growth if growth > 1e-15 else math.inf
+    return (PRICE - math.log(alpha)) / growth if growth > 1e-9 else math.inf
 
 
 def _divergence(truth: float, other: float) -> float:

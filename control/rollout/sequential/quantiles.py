@@ -1,6 +1,7 @@
 """A quantile of the candidate's latency against a multiple of the other arm's."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from control.rollout.histogram import Histogram
@@ -62,48 +63,51 @@ class QuantileTest:
 
     def _beyond(self) -> float:
         """The other's quantile lies below y, the candidate's above factor * y."""
-        found = -math.inf
-        for y in _edges(self.other, self.quantile):
-            theirs = self._few(1, y)
-            mine = self._many(0, self.factor * y)
-            found = max(found, min(mine, theirs))
-        return found if math.isfinite(found) else 0.0
+        y = _meeting(
+            _edges(self.other, self.quantile),
+            growing=lambda y: self._few([self.other], y),
+            shrinking=lambda y: self._many([self.candidate], self.factor * y),
+        )
+        if y is None:
+            return 0.0
+        theirs = [block[1] for block in self.blocks]
+        mine = [block[0] for block in self.blocks]
+        return min(self._few(theirs, y), self._many(mine, self.factor * y))
 
     def _within(self) -> float:
         """The other's quantile lies above y, the candidate's below factor * y."""
-        found = -math.inf
-        for y in _edges(self.other, self.quantile):
-            theirs = self._many(1, y)
-            mine = self._few(0, self.factor * y)
-            found = max(found, min(mine, theirs))
-        return found if math.isfinite(found) else 0.0
+        y = _meeting(
+            _edges(self.other, self.quantile),
+            growing=lambda y: self._few([self.candidate], self.factor * y),
+            shrinking=lambda y: self._many([self.other], y),
+        )
+        if y is None:
+            return 0.0
+        theirs = [block[1] for block in self.blocks]
+        mine = [block[0] for block in self.blocks]
+        return min(self._few(mine, self.factor * y), self._many(theirs, y))
 
-    def _few(self, arm: int, y: float) -> float:
-        """Evidence that fewer than 1 - quantile of an arm's calls are slower than y."""
-        cells = [_slower(block[arm], y, whole=False) for block in self.blocks]
-        return self._weighed(cells, beyond=False)
+    def _few(self, parts: Sequence[Histogram], y: float) -> float:
+        """Evidence that fewer than 1 - quantile of the calls are slower than y."""
+        return self._weighed([_slower(part, y, whole=False) for part in parts], beyond=False)
 
-    def _many(self, arm: int, y: float) -> float:
+    def _many(self, parts: Sequence[Histogram], y: float) -> float:
         """Evidence that more than that are."""
-        cells = [_slower(block[arm], y, whole=True) for block in self.blocks]
-        return self._weighed(cells, beyond=True)
+        return self._weighed([_slower(part, y, whole=True) for part in parts], beyond=True)
 
-    def _weighed(self, cells: list[Cell], *, beyond: bool) -> float:
+    def _weighed(self, cells: Sequence[Cell], *, beyond: bool) -> float:
+        """Discounted for what clusters among the parts; one part has none."""
         n, bad = sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)
         allowed = round(1 - self.quantile, 12)
-        if beyond:
-            bad -= _burst(cells)
-        return evidence(BEYOND if beyond else WITHIN, allowed, n, bad) / max(1.0, design_effect(cells))
+        if beyond and len(cells) > 1:
+            worst = sorted((cell[1] for cell in cells), reverse=True)
+            bad -= worst[0] - worst[1]
+        return evidence(BEYOND if beyond else WITHIN, allowed, n, bad) / design_effect(cells)
 
     def _effect(self, theirs: float) -> float:
         mine = design_effect([_slower(block[0], self.factor * theirs, whole=True) for block in self.blocks])
         other = design_effect([_slower(block[1], theirs, whole=True) for block in self.blocks])
         return max(mine, other)
-
-
-def _burst(cells: list[Cell]) -> int:
-    worst = sorted((cell[1] for cell in cells), reverse=True)[:2]
-    return worst[0] - worst[1] if len(worst) > 1 else sum(worst)
 
 
 def _put(blocks: tuple[Block, ...], new: Block, size: int) -> tuple[tuple[Block, ...], int]:
@@ -121,6 +125,21 @@ def _put(blocks: tuple[Block, ...], new: Block, size: int) -> tuple[tuple[Block,
 
 def _merged(first: Block, second: Block) -> Block:
     return first[0].merge(second[0]), first[1].merge(second[1])
+
+
+def _meeting(
+    edges: Sequence[float], *, growing: Callable[[float], float], shrinking: Callable[[float], float]
+) -> float | None:
+    """Where the lesser of two evidences is largest; one grows with y, the other shrinks."""
+    low, high = 0, len(edges)
+    while low < high:
+        middle = (low + high) // 2
+        if growing(edges[middle]) < shrinking(edges[middle]):
+            low = middle + 1
+        else:
+            high = middle
+    around = edges[max(0, low - 1) : low + 1]
+    return max(around, key=lambda y: min(growing(y), shrinking(y)), default=None)
 
 
 def _edges(histogram: Histogram, quantile: float) -> list[float]:
