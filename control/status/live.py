@@ -2,21 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-from understudy.v1 import rollouts_pb2, services_pb2
+from understudy.v1 import rollouts_pb2, services_pb2, telemetry_pb2
 
 from control.clock import Clock
 from control.delivery.board import Board
-from control.delivery.fleet import Fleet
+from control.delivery.fleet import Fleet, Snapshot
 from control.delivery.recent import Recent
 from control.reconciler import Reconciler
+from control.rollout.model import Plan
 from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.signals import Changes
 from control.status.rollouts import Sight, foreign_status, rollout_status, worth_showing
 from control.status.services import service_status
 from control.status.shadows import shadow_report
 from control.status.sidecars import sidecar_status
-from control.store.records import StoredRollout
+from control.store.records import StoredRollout, StoredStage
 from control.store.services import StoredService
 from control.store.store import Store
 
@@ -50,6 +52,7 @@ class LiveViews:
         self._visible = visible
         self._trace_url = trace_url
         self._stopping = False
+        self._ended: dict[str, _Past] = {}
 
     def stop(self) -> None:
         """End every iteration over updates."""
@@ -67,7 +70,11 @@ class LiveViews:
 
     async def rollouts(self, service: str = "") -> list[rollouts_pb2.RolloutStatus]:
         """Every rollout, newest first; only those of `service` where it is given."""
-        return [await self._rollout_status(stored) for stored in await self._store.rollouts.every(service)]
+        every = await self._store.rollouts.every(service)
+        if not service:
+            there = {stored.name for stored in every}
+            self._ended = {name: past for name, past in self._ended.items() if name in there}
+        return [await self._rollout_status(stored) for stored in every]
 
     async def rollout(self, name: str) -> rollouts_pb2.RolloutStatus | None:
         """One of them."""
@@ -116,25 +123,48 @@ class LiveViews:
     async def _rollout_status(self, stored: StoredRollout) -> rollouts_pb2.RolloutStatus:
         course = self._reconciler.course(stored.name)
         if course is not None and not course.is_over:
-            stored, plan, sight = course.standing(), course.plan, course.sight()
+            stored, sight = course.standing(), course.sight()
+            past: _Past | str = await self._read(stored, course.plan)
         else:
-            try:
-                plan, sight = compile_rollout(stored.message, stored.base, stored.name), Sight()
-            except InvalidRollout as error:
-                return foreign_status(stored, str(error))
-        stages = await self._store.rollouts.stages(stored.name)
-        status = rollout_status(
-            stored,
-            plan,
-            stages,
-            sight,
-            await self._store.rollouts.last_push(stored.name),
-            self._fleet.connected(stored.service),
-            self._board.epoch,
-        )
+            past, sight = await self._past(stored), Sight()
+        if isinstance(past, str):
+            return foreign_status(stored, past)
+        connected, epoch = self._fleet.connected(stored.service), self._board.epoch
+        status = rollout_status(stored, past.plan, past.stages, sight, past.pushed, connected, epoch)
         status.trace_url = self._trace_url
-        if stages:
-            since = stages[-1].started_at
-            found = await self._store.evidence.exemplars(stored.service, since, stages[-1].ended_at)
-            status.exemplars.extend(worth_showing(found, plan))
+        status.exemplars.extend(past.exemplars)
         return status
+
+    async def _past(self, stored: StoredRollout) -> "_Past | str":
+        """What is stored of a rollout that nobody carries out, read once after its end; or why not."""
+        kept = self._ended.get(stored.name)
+        if kept is not None and kept.version == stored.version:
+            return kept
+        try:
+            plan = compile_rollout(stored.message, stored.base, stored.name)
+        except InvalidRollout as error:
+            return str(error)
+        past = await self._read(stored, plan)
+        if stored.state.phase.is_final:
+            self._ended[stored.name] = past
+        return past
+
+    async def _read(self, stored: StoredRollout, plan: Plan) -> "_Past":
+        stages = await self._store.rollouts.stages(stored.name)
+        found: list[telemetry_pb2.Exemplar] = []
+        if stages:
+            since, until = stages[-1].started_at, stages[-1].ended_at
+            found = await self._store.evidence.exemplars(stored.service, since, until)
+        pushed = await self._store.rollouts.last_push(stored.name)
+        return _Past(stored.version, plan, stages, pushed, worth_showing(found, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What is stored of a rollout, as of a version of it."""
+
+    version: int
+    plan: Plan
+    stages: list[StoredStage]
+    pushed: Snapshot
+    exemplars: list[telemetry_pb2.Exemplar]
