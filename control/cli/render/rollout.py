@@ -54,7 +54,7 @@ def render_plan(status: rollouts_pb2.RolloutStatus, now: float) -> list[str]:
     entries = [
         ("service", f"{plan.service}, route {plan.route}" if plan.route else plan.service),
         ("change", _change(status)),
-        ("gate", plan.gate),
+        ("gate", f"{plan.gate}, alpha {figures.ratio(plan.alpha)}" if plan.HasField("alpha") else plan.gate),
         ("on_fail", plan.on_fail),
         ("on_inconclusive", plan.on_inconclusive),
         ("min_calls", str(plan.min_calls) if plan.HasField("min_calls") else ""),
@@ -70,11 +70,12 @@ def render_plan(status: rollouts_pb2.RolloutStatus, now: float) -> list[str]:
             figures.percent(each.stage.mirror_percent),
             figures.setting(each.stage.bake),
             figures.setting(each.stage.max_bake),
+            each.stage.advance or "-",
             "; ".join(each.stage.require) or "-",
         )
         for each in status.stages
     ]
-    header = ("STAGE", "KIND", "TRAFFIC", "MIRROR", "BAKE", "MAX BAKE", "REQUIRE")
+    header = ("STAGE", "KIND", "TRAFFIC", "MIRROR", "BAKE", "MAX BAKE", "ADVANCE", "REQUIRE")
     return [title(status), *pairs(entries), "", *table(header, rows, INDENT)]
 
 

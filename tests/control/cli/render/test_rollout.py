@@ -91,10 +91,14 @@ def test_a_list_has_a_row_each_and_an_empty_one_says_what_to_do():
 
 
 def test_a_plan_shows_the_stages_as_compiled():
-    lines = render_plan(rollout_status(), NOW)
+    status = rollout_status()
+    status.rollout.gate, status.rollout.alpha = "sequential", 0.05
+    status.stages[1].stage.advance = "proven"
+    lines = render_plan(status, NOW)
 
-    canary = "  canary-5  canary  5%       0%      30m   2h        latency_p99 < 200ms; error_rate"
+    canary = "  canary-5  canary  5%       0%      30m   2h        proven   latency_p99 < 200ms; error_rate"
     assert any(line.startswith(canary) for line in lines)
+    assert "  gate             sequential, alpha 5%" in lines
     assert "  on_fail          rollback" in lines
 
 
