@@ -15,7 +15,7 @@ from tests.support.world import BAKE, STAGES, World
 nodes = st.integers(0, 2)
 commands = st.sampled_from([one for one in Command if one is not Command.SUPERSEDE])
 BY_ITSELF = ("stage", "succeeded")
-GATES = ("threshold",)
+GATES = ("threshold", "sequential")
 FINAL = ("Succeeded", "RolledBack", "Aborted")
 
 
