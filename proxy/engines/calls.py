@@ -1,6 +1,6 @@
 """One call through the sidecar, whichever engine carries it: what was decided of it at its beginning."""
 
-import secrets
+import random
 import time
 from dataclasses import dataclass, field
 from typing import Any, Generic
@@ -57,7 +57,7 @@ class Call(Generic[A]):
     flight: Flight | None = None
     is_moved: bool = False  # to another address than its first
     time_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)  # since 1970
-    nonce: str = field(default_factory=lambda: secrets.token_hex(8))
+    nonce: str = field(default_factory=lambda: f"{random.getrandbits(64):016x}")
     ticket_secret: bytes = field(default=b"", repr=False)
     carried: Any = field(default=None, repr=False)  # the engine's own
 

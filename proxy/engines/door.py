@@ -1,7 +1,6 @@
 """Where calls come in and go out: decided by the table in force, counted in the ledger."""
 
 import random
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,7 +76,7 @@ class Door(Generic[A]):
             variant=variant,
             upstream=in_force.live(variant),
             metadata=metadata,
-            request_id=found[0] if found else secrets.token_hex(16),
+            request_id=found[0] if found else f"{random.getrandbits(128):032x}",
             is_id_ours=not found,
             hops=hops,
             marked=marked,

@@ -64,11 +64,12 @@ Part = Run | Literal
 class Block:
     """A header block, decoded; `fault` says why it must not be forwarded, and is nearly always empty."""
 
-    __slots__ = ("fault", "parts")
+    __slots__ = ("fault", "note", "parts")
 
     def __init__(self, parts: list[Part], fault: str = "") -> None:
         self.parts = parts
         self.fault = fault
+        self.note: Any = None  # as of a run
 
     def __repr__(self) -> str:
         return f"<Block {self.parts}{' ' if self.fault else ''}{self.fault}>"

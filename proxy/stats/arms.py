@@ -104,7 +104,7 @@ class Flight:
 
 def know_bounds(arm: Arm, bounds: Iterable[float]) -> None:
     """None slower than a bound is a count, too."""
-    if not arm.slow:
+    if bounds and not arm.slow:
         arm.slow.update(dict.fromkeys(bounds, 0))
 
 

@@ -58,13 +58,13 @@ class Carrier:
             exchange.is_over = True
             self._refuse(exchange, overloaded("in_flight"))
             return
-        if request.timeout is not None:
-            self._expire_at(exchange, exchange.started + request.timeout)
         in_force = self.door.in_force()
         table = None if ended or in_force is None else in_force.table
         if table is not None and table.needs_message(request.path, request.metadata):
             exchange.reach = max([MODEL_NAME_BYTES, *(route.sticky.max_bytes for route in table.routes)])
             exchange.recorded_room = exchange.reach + framing.PREFIX
+            if request.timeout is not None:
+                self._expire_at(exchange, exchange.started + request.timeout)
             return
         self._decide(exchange, None)
 
@@ -104,7 +104,7 @@ class Carrier:
             return
         call.carried = request
         exchange.call = call
-        if call.timeout is not None and (request.timeout is None or call.timeout < request.timeout):
+        if call.timeout is not None:
             self._expire_at(exchange, exchange.started + call.timeout)
         if call.route.mirrors and not call.marked:
             most = max(mirror.max_bytes for mirror in call.route.mirrors) + framing.PREFIX
@@ -216,7 +216,8 @@ class Carrier:
             down.connection.send_reset(down, NO_ERROR)
 
     def _expire_at(self, exchange: Exchange, at: float) -> None:
-        self.wheel.discard(exchange, exchange.tick)
+        if exchange.tick:
+            self.wheel.discard(exchange, exchange.tick)
         exchange.tick = self.wheel.add(exchange, at)
         self._arm()
 

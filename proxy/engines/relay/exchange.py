@@ -152,7 +152,9 @@ class Exchange:
         if block.fault:
             self.fail("UNAVAILABLE", "upstream reset", "upstream_reset")
             return
-        answer = Answer(block)
+        answer = block.note
+        if answer is None:
+            answer = block.note = Answer(block)
         if ended and answer.code == "DEADLINE_EXCEEDED" and self.carrier.is_over(self):
             self.fail("DEADLINE_EXCEEDED", "Deadline Exceeded", "deadline_exceeded")
             return
@@ -225,8 +227,13 @@ class Exchange:
         up, down = self.up, self.down
         if up is not None:
             up.connection.send_reset(up, CANCEL)
+            up.owner = up.source = None  # nothing is left that refers to itself, for the collector to find
+            if down.held is None:
+                down.source = None
         if down.we_ended and not down.peer_ended:
             down.connection.send_reset(down, NO_ERROR)
+        if not down.connection.streams.get(down.id):
+            down.owner = None
         self.carrier.ended(self, code)
 
     def _answered(self, answer: Answer) -> Parts:
