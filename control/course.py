@@ -7,6 +7,7 @@ command (an operator) ───────────────────�
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,9 @@ from control.transitions import Standing, change_of
 
 CONTROLLER = "controller"
 START = "start"
+MANY = 2000
+"""Rows of evidence that are not worked through between two other things."""
+
 KEEP_CLOCK = 1.0
 """Seconds of baking that a crash may cost at most."""
 
@@ -147,7 +151,8 @@ class Course:
         )
         connected = self._around.fleet.connected(self.plan.service)
         without = [one for one in connected if not one.runs(self._first, self._around.board.epoch)]
-        self._observation = grown(
+        grow = functools.partial(
+            grown,
             self.plan,
             self._observation,
             [Row(row.evidence, row.node, row.start, row.end, row.arrival) for row in rows],
@@ -156,6 +161,8 @@ class Course:
             acked=len(connected) - len(without),
             unconfirmed=tuple(_named(sidecar) for sidecar in without),
         )
+        # After a restart there may be hours of it; nothing else waits for that.
+        self._observation = await asyncio.to_thread(grow) if len(rows) > MANY else grow()
         self._arrival = rows[-1].arrival if rows else self._arrival
 
     async def _find_snapshots(self) -> None:
