@@ -36,14 +36,15 @@ class Run:
     """Fields that were sent, and will be again, as references to tables; compared by identity.
 
     A decoder gives the same run for the same references, so an encoder can remember what became of it; and
-    so can whoever reads it, in `note`.
+    so can whoever reads it, in `asked` as part of a request, in `answered` as part of an answer.
     """
 
-    __slots__ = ("fields", "note", "size")
+    __slots__ = ("answered", "asked", "fields", "size")
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         self.fields = fields
-        self.note: Any = None
+        self.asked: Any = None
+        self.answered: Any = None
         self.size = sum(len(name) + len(value) + ENTRY_OVERHEAD for name, value in fields)
 
     def __repr__(self) -> str:

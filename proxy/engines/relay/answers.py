@@ -52,9 +52,9 @@ class Answer:
         self.has_request_id = False
         for part in block.parts:
             if isinstance(part, Run):
-                note = part.note
+                note = part.answered
                 if note is None:
-                    note = part.note = _Note(part.fields, part)
+                    note = part.answered = _Note(part.fields, part)
                 self.parts.append(note.run)
                 self._take(note)
             else:

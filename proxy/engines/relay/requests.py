@@ -79,7 +79,7 @@ def read_request(block: Block) -> Request:  # noqa: C901  # one loop: a call per
     seen = 0
     for part in block.parts:
         if isinstance(part, Run):
-            for piece in part.note or _noted(part):
+            for piece in part.asked or _noted(part):
                 if piece.own is not None:
                     seen = _look(request, piece.own[0], piece.own[1], piece.run, seen)
                     continue
@@ -121,7 +121,7 @@ def _noted(run: Run) -> list[_Piece]:
             plain.append(one)
     if plain:
         pieces.append(_Piece(plain))
-    run.note = pieces
+    run.asked = pieces
     return pieces
 
 
