@@ -82,6 +82,7 @@ class _Rollouts(rollouts_pb2_grpc.RolloutsServicer):
     Retry = _unary("Rollouts.Retry")
     Undo = _unary("Rollouts.Undo")
     Explain = _unary("Rollouts.Explain")
+    Replay = _unary("Rollouts.Replay")
 
     async def Watch(self, request: Message, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
         """An answer of a method's own is called for each stream; a list is sent as it is."""
