@@ -4,17 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.compare.answers import Answer, Comparison, Undecodable
+from proxy.compare.texts import same_bytes
 from proxy.policy.protocols import PREDICT, V2_MODEL_STREAM_INFER, Protocol
 from proxy.policy.table import Tolerance
 
 if TYPE_CHECKING:
     from proxy.compare.tensors import Prediction
-
-DECODED = (Protocol.UNDERSTUDY, Protocol.V2)
-"""Protocols whose answers are compared as predictions."""
-
-STEP = 256 * 1024
-"""Bytes compared at once."""
 
 THREAD_BYTES = 64 * 1024
 """Answers larger than this together are compared off the event loop."""
@@ -31,9 +26,9 @@ def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) 
         reason = f"{len(primary.messages)} messages against {len(shadow.messages)}"
         return Comparison(matches=False, reason=reason, kind="messages")
     pairs = list(zip(primary.messages, shadow.messages, strict=True))
-    if all(_same(*pair) for pair in pairs):
+    if all(same_bytes(*pair) for pair in pairs):
         return Comparison(matches=True)
-    if PREDICT.get(method) in DECODED:
+    if method in PREDICT:
         try:
             return _worst([_compare_predictions(method, *pair, tolerance) for pair in pairs])
         except Undecodable:
@@ -43,7 +38,7 @@ def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) 
 
 def recorded(method: str, answer: Answer, tolerance: Tolerance) -> str:
     """What an answer of one message predicted, as far as it may be recorded; else empty."""
-    if not tolerance.record_values or PREDICT.get(method) not in DECODED or len(answer.messages) != 1:
+    if not tolerance.record_values or method not in PREDICT or len(answer.messages) != 1:
         return ""
     from proxy.compare import tensors  # noqa: PLC0415  # numpy comes with the first comparison
 
@@ -51,13 +46,6 @@ def recorded(method: str, answer: Answer, tolerance: Tolerance) -> str:
         return tensors.recorded(_decode(method, answer.messages[0]), tolerance)
     except Undecodable:
         return ""
-
-
-def _same(a: bytes, b: bytes) -> bool:
-    """Equality in steps, so that other threads get their turn in between."""
-    if len(a) != len(b):
-        return False
-    return a is b or all(a[at : at + STEP] == b[at : at + STEP] for at in range(0, len(a), STEP))
 
 
 def _compare_predictions(method: str, primary: bytes, shadow: bytes, tolerance: Tolerance) -> Comparison:
@@ -74,11 +62,17 @@ def _compare_predictions(method: str, primary: bytes, shadow: bytes, tolerance: 
 
 
 def _decode(method: str, message: bytes) -> "Prediction":
-    from proxy.compare import understudy_v1, v2  # noqa: PLC0415  # numpy comes with the first comparison
+    from proxy.compare import tensorflow, torchserve, understudy_v1, v2  # noqa: PLC0415  # numpy comes with them
 
-    if PREDICT[method] is Protocol.UNDERSTUDY:
-        return understudy_v1.decode(message)
-    return v2.decode(v2.unwrapped(message) if method == V2_MODEL_STREAM_INFER else message)
+    match PREDICT[method]:
+        case Protocol.UNDERSTUDY:
+            return understudy_v1.decode(message)
+        case Protocol.V2:
+            return v2.decode(v2.unwrapped(message) if method == V2_MODEL_STREAM_INFER else message)
+        case Protocol.TENSORFLOW:
+            return tensorflow.decode(message)
+        case Protocol.TORCHSERVE:
+            return torchserve.decode(message)
 
 
 def _worst(comparisons: Sequence[Comparison]) -> Comparison:

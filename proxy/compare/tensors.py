@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxy.compare.answers import Comparison, Undecodable
+from proxy.compare.texts import Texts
 from proxy.policy.table import Tolerance
 
 BLOCK = 32 * 1024
@@ -29,7 +30,7 @@ MAX_LABEL = 64
 MAX_RECORDED = 8
 """Outputs whose values are recorded."""
 
-Values = NDArray[Any] | list[bytes]
+Values = NDArray[Any] | Texts
 """Numbers, or what has no tolerance."""
 
 
@@ -113,8 +114,8 @@ def _compare_output(name: str, primary: Tensor, shadow: Tensor, rule: Tolerance)
     if primary.datatype != shadow.datatype:
         return _fails("type", name, f"type {primary.datatype} against {shadow.datatype}")
     a, b = primary.values, shadow.values
-    if isinstance(a, list) or isinstance(b, list):
-        same = isinstance(a, list) and isinstance(b, list) and _same_texts(a, b)
+    if isinstance(a, Texts) or isinstance(b, Texts):
+        same = isinstance(a, Texts) and isinstance(b, Texts) and a.same(b)
         return Comparison(matches=True) if same else _fails("values", name, "values differ")
     if a.size != b.size:
         return _fails("shape", name, f"{a.size} values against {b.size}")
@@ -196,19 +197,14 @@ def _distance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(a < b, other - modulo, modulo - other).astype(np.float64)
 
 
-def _same_texts(a: list[bytes], b: list[bytes]) -> bool:
-    """Equality in steps, so that other threads get their turn in between."""
-    blocks = range(0, len(a), BLOCK)
-    return len(a) == len(b) and all(a[at : at + BLOCK] == b[at : at + BLOCK] for at in blocks)
-
-
 def _single(values: Values) -> Any:
     """The one value, where it may be shown."""
-    if len(values) != 1:
+    found = values.first(2) if isinstance(values, Texts) else values
+    if len(found) != 1:
         return None
-    if isinstance(values, list):
-        return values[0].decode("utf-8", "replace") if len(values[0]) <= MAX_LABEL else None
-    value = values[0].item()
+    if isinstance(found, list):
+        return bytes(found[0]).decode("utf-8", "replace") if len(found[0]) <= MAX_LABEL else None
+    value = found[0].item()
     return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 

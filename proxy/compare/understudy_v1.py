@@ -11,6 +11,7 @@ from proxy.compare.answers import Undecodable
 from proxy.compare.tensors import Prediction, Tensor, Values, named
 
 _TYPES = {3: "double", 4: "float", 5: "int", 6: "string", 7: "bytes", 8: "bool"}
+_TEXTS = (6, 7)
 
 
 def decode(message: bytes) -> Prediction:
@@ -24,6 +25,8 @@ def _tensor(message: memoryview) -> tuple[str, Tensor]:
     for number, _, value in wire.fields(message):
         if number == 1 and isinstance(value, memoryview):
             name = wire.text(value)
+        elif number in _TEXTS:
+            parts[number] = []  # they are read where they stand
         else:
             parts.setdefault(number, []).append(value)
     shape = tuple(wire.varints(parts.pop(2, [])).view(np.int64).tolist())
@@ -31,6 +34,8 @@ def _tensor(message: memoryview) -> tuple[str, Tensor]:
     if len(filled) > 1:
         raise Undecodable(f"values of several types in output {name!r}")
     number = filled[0] if filled else 7
+    if number in _TEXTS:
+        return name, Tensor(_TYPES[number], shape, wire.texts(message, number))
     return name, Tensor(_TYPES[number], shape, _values(number, parts.get(number, [])))
 
 
@@ -40,7 +45,5 @@ def _values(number: int, parts: list[int | memoryview]) -> Values:
             return wire.numbers(wire.joined(parts), "<f8" if number == 3 else "<f4")
         case 5:
             return wire.varints(parts).view(np.int64)
-        case 8:
-            return wire.truths(parts)
         case _:
-            return wire.texts(parts)
+            return wire.truths(parts)

@@ -102,7 +102,7 @@ def _parameters(entries: list[memoryview]) -> dict[str, bytes]:
 
 def _from_raw(datatype: str, raw: memoryview) -> Values:
     if datatype == "BYTES":
-        return list(wire.lengths_and_texts(raw))
+        return wire.lengths_and_texts(raw)
     if datatype == "BF16":  # the upper half of a float32
         if len(raw) % 2:
             raise Undecodable("BF16 contents of odd length")
@@ -116,10 +116,10 @@ def _from_contents(datatype: str, contents: memoryview) -> Values:
     wanted = _CONTENTS.get(datatype)
     if wanted is None:
         raise Undecodable(f"typed contents of type {datatype!r}")
+    if wanted == _CONTENTS["BYTES"]:
+        return wire.texts(contents, wanted)
     parts = _values(contents, wanted)
     match wanted:
-        case 8:
-            return wire.texts(parts)
         case 6 | 7:
             return wire.numbers(wire.joined(parts), "<f4" if wanted == 6 else "<f8")
         case 1:

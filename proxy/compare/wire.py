@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxy.compare.answers import Undecodable
+from proxy.compare.texts import Texts
 
 BLOCK = 32 * 1024
 """Values, or bytes of varints, that are worked on at once."""
@@ -81,13 +82,23 @@ def truths(parts: Iterable[int | memoryview]) -> NDArray[np.bool_]:
     return varints(parts).astype(np.bool_)
 
 
-def texts(values: Iterable[int | memoryview]) -> list[bytes]:
-    """Strings or bytes, one by one."""
-    return [bytes(value) for value in values if isinstance(value, memoryview)]
+def texts(message: memoryview, number: int) -> Texts:
+    """Strings or bytes of a repeated field, one by one."""
+    return Texts(lambda: _occurrences(message, number))
 
 
-def lengths_and_texts(raw: memoryview) -> Iterator[bytes]:
+def _occurrences(message: memoryview, number: int) -> Iterator[memoryview]:
+    for found, _, value in fields(message):
+        if found == number and isinstance(value, memoryview):
+            yield value
+
+
+def lengths_and_texts(raw: memoryview) -> Texts:
     """Texts, each behind its length in 4 bytes."""
+    return Texts(lambda: _behind_lengths(raw), raw)
+
+
+def _behind_lengths(raw: memoryview) -> Iterator[memoryview]:
     position = 0
     while position < len(raw):
         if position + 4 > len(raw):
@@ -96,7 +107,7 @@ def lengths_and_texts(raw: memoryview) -> Iterator[bytes]:
         position += 4
         if position + length > len(raw):
             raise Undecodable("BYTES contents cut short")
-        yield bytes(raw[position : position + length])
+        yield raw[position : position + length]
         position += length
 
 

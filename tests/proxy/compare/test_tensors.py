@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.compare.tensors import Tensor, compare
+from proxy.compare.texts import Texts
 from proxy.policy.table import Tolerance
 
 
@@ -144,13 +145,13 @@ def test_shape_type_and_count_must_be_the_same():
 
 def test_text_and_truth_are_equal_or_not_whatever_the_tolerance():
     wide = Tolerance(absolute=1e9, relative=1e9)
-    label, other = Tensor("BYTES", (1,), [b"cat"]), Tensor("BYTES", (1,), [b"dog"])
-    assert compare({"a": label}, {"a": Tensor("BYTES", (1,), [b"cat"])}, wide).matches
+    label, other = Tensor("BYTES", (1,), Texts.of([b"cat"])), Tensor("BYTES", (1,), Texts.of([b"dog"]))
+    assert compare({"a": label}, {"a": Tensor("BYTES", (1,), Texts.of([b"cat"]))}, wide).matches
     found = compare({"a": label}, {"a": other}, wide)
     assert (found.matches, found.output, found.reason) == (False, "a", "values differ")
     assert not agree(True, False, "?", absolute=5)
     assert agree(True, True, "?")
-    assert not compare({"a": label}, {"a": Tensor("BYTES", (1,), [b"cat\0"])}, wide).matches
+    assert not compare({"a": label}, {"a": Tensor("BYTES", (1,), Texts.of([b"cat\0"]))}, wide).matches
 
 
 def test_an_empty_output_agrees_with_an_empty_one():
