@@ -1,21 +1,27 @@
 """Whatever is seen, asked or restarted, in whatever order: what a rollout never does."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from understudy.checks.service import check_service
+from understudy.v1 import telemetry_pb2
 
 from control.rollout.decisions import Command, Event, Refused, SetTraffic, Step
+from control.rollout.evidence import Arm
 from control.rollout.machine import command, step
-from control.rollout.model import Observation, Phase, Plan, Settings, State
+from control.rollout.model import Gate, Observation, Phase, Plan, Settings, State
+from control.rollout.proofs import seen as seen_by_tests
 from control.rollout.records import state_from_json, state_to_json
+from control.rollout.strata import Entry
 from control.rollout.traffic import in_force
 from tests.support.rollouts import NOTHING, WELL, copies, live, make_plan, make_service, seen
 
 SERVICE = make_service()
 SETTINGS = Settings(min_acked=0.5, ack_timeout=30.0)
+RATIO = "error_rate <= stable * 2"
 PLANS = [
     make_plan(),
     make_plan(on_fail="pause", on_inconclusive="pause"),
@@ -23,6 +29,11 @@ PLANS = [
         {"percent": 5, "pause": True, "bake": "30s"},
         {"percent": 50, "bake": "30s"},
         on_inconclusive="rollback",
+    ),
+    make_plan(
+        {"percent": 10, "bake": "30s", "require": [RATIO]},
+        {"percent": 50, "bake": "30s", "require": [RATIO], "advance": "unless_failed"},
+        gate="sequential",
     ),
 ]
 
@@ -43,7 +54,19 @@ Happening = Look | Restart | Command
 SLOW = seen(live(), live(latency=0.9), copies(match=500, mismatch=500))
 FEW = seen(live(30), live(30), copies(30))
 LEFT = seen(live(), live(), copies(), connected=3, acked=0)
-OBSERVATIONS = [WELL] * 8 + [SLOW, FEW, LEFT, NOTHING, seen(connected=0, acked=0)]
+WORSE = dataclasses.replace(
+    WELL,
+    proofs=seen_by_tests(
+        PLANS[3],
+        {},
+        [
+            Entry(arm, telemetry_pb2.Evidence(codes={"OK": 90, "INTERNAL": bad}), "pod-1", float(at))
+            for at in range(10)
+            for arm, bad in ((Arm.STABLE, 1), (Arm.CANDIDATE, 10))
+        ],
+    ),
+)
+OBSERVATIONS = [WELL] * 8 + [WORSE, SLOW, FEW, LEFT, NOTHING, seen(connected=0, acked=0)]
 looks = st.builds(
     Look, st.sampled_from(OBSERVATIONS), st.sampled_from([10.0] * 6 + [0.0, 1.0, 40.0, 1e7, -1e7])
 )
@@ -109,7 +132,8 @@ def test_a_stage_never_advances_on_no_data(plan: Plan, happenings: list[Happenin
                     else cause.observation.mirrored.outcomes
                 )
                 assert sum(fed.values()) >= plan.min_calls
-                assert all(verdict.outcome == "pass" for verdict in taken.verdicts)
+                wanted = {"pass"} if plan.gate is Gate.THRESHOLD else {"pass", "inconclusive"}
+                assert {str(verdict.outcome) for verdict in taken.verdicts} <= wanted
 
 
 @histories
@@ -157,3 +181,12 @@ def test_traffic_moves_only_where_an_event_says_so(plan: Plan, happenings: list[
         assert (taken.event is None) == (
             before.phase is taken.state.phase and before.stage == taken.state.stage
         )
+
+
+@histories
+def test_what_is_proven_failed_never_goes_on(plan: Plan, happenings: list[Happening]) -> None:
+    for before, cause, taken in run(plan, happenings):
+        is_proven = plan.gate is Gate.SEQUENTIAL and isinstance(cause, Look) and cause.observation is WORSE
+        if is_proven and before.acked and before.phase in (Phase.PROGRESSING, Phase.PAUSED):
+            ended = plan.stages[before.stage].bake == 0
+            assert ended or taken.state.phase is Phase.ROLLED_BACK
