@@ -15,19 +15,18 @@ from proxy.engines.relay import framing
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.answers import ending
 from proxy.engines.relay.exchange import Exchange
+from proxy.engines.relay.own_fields import OwnFields
 from proxy.engines.relay.requests import Request
 from proxy.engines.relay.wheel import Wheel
 from proxy.engines.rerouting import moved
 from proxy.http2.errors import NO_ERROR
-from proxy.http2.fields import Run
 from proxy.http2.settings import CONNECTION_WINDOW
 from proxy.http2.stream import Stream
 from proxy.policy.protocols import MODEL_NAME_BYTES
+from proxy.policy.table import Route, Table
 
 if TYPE_CHECKING:
     from proxy.engines.relay.caller import CallerConnection
-
-MAX_VARIANT_RUNS = 64
 
 TIMER_SLACK = 0.010
 """Seconds that a model server's timer may be early, by its roundings of what it was told."""
@@ -42,9 +41,11 @@ class Carrier:
         self.now = time.perf_counter
         self._mirrors = mirrors
         self._tasks = tasks
-        self._runs: dict[str, Run] = {}
+        self.fields = OwnFields()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._table: Table | None = None  # that was in force last
+        self._reads_messages = False  # some route of it does
 
     def __repr__(self) -> str:
         return f"<Carrier {self.door.limits}>"
@@ -60,7 +61,10 @@ class Carrier:
             return
         in_force = self.door.in_force()
         table = None if ended or in_force is None else in_force.table
-        if table is not None and table.needs_message(request.path, request.metadata):
+        if table is not self._table:
+            self._table = table
+            self._reads_messages = table is not None and any(map(_reads_messages, table.routes))
+        if self._reads_messages and table is not None and table.needs_message(request.path, request.metadata):
             exchange.reach = max([MODEL_NAME_BYTES, *(route.sticky.max_bytes for route in table.routes)])
             exchange.recorded_room = exchange.reach + framing.PREFIX
             if request.timeout is not None:
@@ -188,15 +192,6 @@ class Carrier:
             and self.now() - exchange.started >= call.timeout - TIMER_SLACK
         )
 
-    def variant_run(self, name: str) -> Run:
-        """The field that tells a caller which variant answered."""
-        run = self._runs.get(name)
-        if run is None:
-            if len(self._runs) >= MAX_VARIANT_RUNS:
-                self._runs.clear()
-            run = self._runs[name] = Run((("x-understudy-variant", name),))
-        return run
-
     def _answer(self, exchange: Exchange, code: str) -> Answer | None:
         """What the copies of a call are held against."""
         if exchange.was_cancelled:
@@ -237,3 +232,8 @@ class Carrier:
             exchange.fail("DEADLINE_EXCEEDED", "Deadline Exceeded", "deadline_exceeded")
             exchange.down.connection.socket.flush()
         self._arm()
+
+
+def _reads_messages(route: Route) -> bool:
+    """Whether a first message may have a say in what becomes of a call."""
+    return bool(route.match.models) or route.sticky.payload or bool(route.sticky.fields)

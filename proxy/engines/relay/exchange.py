@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from proxy.engines.calls import Call
 from proxy.engines.relay.answers import NAMES_OF_RESETS, Answer, ending
-from proxy.engines.relay.requests import Request, timeout_of, with_authority
-from proxy.http2.encoder import literal, prefix
+from proxy.engines.relay.own_fields import forwarded
+from proxy.engines.relay.requests import Request
 from proxy.http2.errors import CANCEL, NO_ERROR, REFUSED_STREAM
-from proxy.http2.fields import Block, Run, text
+from proxy.http2.fields import Block
 from proxy.http2.stream import Parts, Stream
 from proxy.policy.deadlines import code_of_cancellation
-from proxy.policy.trust import MAX_HOPS
-from proxy.telemetry.tracing import CallTrace
 
 if TYPE_CHECKING:
     from proxy.engines.mirror import Copy
@@ -29,13 +27,6 @@ if TYPE_CHECKING:
 
 REPLAYED = 64 * 1024
 """Bytes of a request that are kept until it is answered, for a model server that did not take it up."""
-
-_REQUEST_ID = prefix("x-request-id")
-_TICKET = prefix("x-understudy-ticket")
-_TIMEOUT = prefix("grpc-timeout")
-_TRACEPARENT = prefix("traceparent")
-_HOPS = [Run((("x-understudy-hops", str(hops + 1)),)) for hops in range(MAX_HOPS + 1)]
-_MIRROR = literal("x-understudy-mirror", "1")
 
 
 class Exchange:
@@ -208,7 +199,7 @@ class Exchange:
         """End it by a status of our own."""
         parts = ending(code, details, reason, is_alone=not self.has_headers)
         if not self.has_headers and self.call is not None:
-            parts += self._own(self.call, has_request_id=False)
+            parts += self.carrier.fields.answered(self.call, has_request_id=False)
         self.down.connection.drop(self.down)
         self.down.connection.send_headers(self.down, parts, end=True)
         self.end(code)
@@ -240,43 +231,4 @@ class Exchange:
         """A first block for the caller; our own fields last."""
         call = self.call
         assert call is not None  # noqa: S101  # decided before it is sent
-        return answer.parts + self._own(call, has_request_id=answer.has_request_id)
-
-    def _own(self, call: "Call[Address]", *, has_request_id: bool) -> Parts:
-        parts: Parts = []
-        if not has_request_id:
-            parts.append(_REQUEST_ID + text(call.request_id))
-        parts.append(self.carrier.variant_run(call.variant.name))
-        parts.append(_TICKET + text(call.ticket()))
-        if call.variant is not call.intended:
-            parts.append(literal("x-understudy-fallback", call.intended.name))
-        return parts
-
-
-def forwarded(
-    call: "Call[Address]",
-    request: Request,
-    trace: CallTrace | None,
-    timeout: float | None,
-    *,
-    is_mirror: bool,
-    authority: str,
-) -> Parts:
-    """Headers for a model server; our own fields last."""
-    parts = request.parts.copy()
-    if trace is not None:
-        traceparent = _TRACEPARENT + text(trace.context.traceparent)
-        if request.traceparent_at >= 0:
-            parts[request.traceparent_at] = traceparent
-        else:
-            parts.append(traceparent)
-    if authority:
-        parts = with_authority(parts, authority)
-    if timeout is not None:
-        parts.append(_TIMEOUT + text(timeout_of(timeout)))
-    if call.is_id_ours:
-        parts.append(_REQUEST_ID + text(call.request_id))
-    parts.append(_HOPS[call.hops])
-    if is_mirror:
-        parts.append(_MIRROR)
-    return parts
+        return answer.parts + self.carrier.fields.answered(call, has_request_id=answer.has_request_id)

@@ -11,7 +11,7 @@ from proxy.compare.answers import Answer
 from proxy.engines.mirror import Copy
 from proxy.engines.relay import answers, framing
 from proxy.engines.relay.address import Address
-from proxy.engines.relay.exchange import forwarded
+from proxy.engines.relay.own_fields import forwarded
 from proxy.http2.errors import CANCEL
 from proxy.http2.fields import Block
 from proxy.http2.stream import Stream
