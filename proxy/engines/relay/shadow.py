@@ -16,6 +16,9 @@ from proxy.http2.errors import CANCEL
 from proxy.http2.fields import Block
 from proxy.http2.stream import Stream
 
+TIMER_SLACK = 0.010
+"""Seconds that a shadow's timer may be early, by its roundings of what it was told."""
+
 
 class Asking:
     """One copy under way; `done` gets the status code's name and the outcome where there is no answer."""
@@ -111,6 +114,7 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
     address: Address | None = copy.call.in_force.mirror(copy.mirror).address()
     if address is None:
         return Answer("UNAVAILABLE"), "unreachable"
+    begun = time.perf_counter()
     asking = Asking(copy, address)
     address.in_flight += 1
     try:
@@ -122,4 +126,6 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
         return Answer("DEADLINE_EXCEEDED"), "deadline"
     finally:
         asking.close()
+    if code != "OK" and time.perf_counter() - begun >= copy.mirror.deadline - TIMER_SLACK:
+        return Answer("DEADLINE_EXCEEDED"), "deadline"  # by the shadow's clock, which knows of it
     return (Answer(code), outcome) if outcome else asking.answer(code)
