@@ -18,6 +18,7 @@ from control.rollout.proofs import seen
 from control.rollout.strata import Entry
 
 K = TypeVar("K")
+NOTHING = ArmEvidence()
 _CANDIDATES = (Arm.CANDIDATE, Arm.MIRRORED)
 
 
@@ -61,7 +62,8 @@ def grown(
                 continue
         counted.append((arm, row))
     here = [(arm, row) for arm, row in counted if row.snapshot >= since]
-    latest = {arm: merge([row.evidence for each, row in here if each is arm]) for arm in Arm}
+    by_arm = {arm: [row.evidence for each, row in here if each is arm] for arm in Arm}
+    latest = {arm: merge(found) if found else NOTHING for arm, found in by_arm.items()}
     return dataclasses.replace(
         before,
         connected=connected,
@@ -98,6 +100,8 @@ def _entry(arm: Arm, row: Row) -> Entry:
 
 def combine(first: ArmEvidence, second: ArmEvidence) -> ArmEvidence:
     """Both as one: the same as merging the rows of both at once."""
+    if second is NOTHING:
+        return first
     return ArmEvidence(
         codes=_sum(first.codes, second.codes),
         fallbacks=first.fallbacks + second.fallbacks,

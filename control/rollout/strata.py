@@ -103,8 +103,7 @@ def _count(criterion: Criterion, plan: Plan, row: Counted, *, mirrored: bool) ->
             bad = sum(outcomes.get(outcome, 0) for outcome in MIRROR_ERRORS)
             return sum(outcomes.get(outcome, 0) for outcome in MIRROR_ANSWERED), bad
         case Metric.ERROR_RATE:
-            bad = row.fallbacks + sum(row.codes.get(code, 0) for code in plan.error_codes)
-            return row.fallbacks + _ended(row), bad
+            return _failed(row, plan.error_codes)
         case Metric.ACCURACY if isinstance(row, telemetry_pb2.Evidence):
             return row.outcomes.labelled, row.outcomes.labelled - row.outcomes.right
         case Metric.LATENCY:
@@ -124,6 +123,16 @@ def _slower(criterion: Criterion, row: Counted) -> tuple[int, int]:
         if bound_of(slow) == criterion.bound.value:
             return max(0, ended + slow.beside), slow.count
     return (ended, 0) if isinstance(row, telemetry_pb2.BucketCounts) else (0, 0)
+
+
+def _failed(row: Counted, error_codes: frozenset[str]) -> tuple[int, int]:
+    """Calls that ended, and those that failed; in one pass, since every bucket of every row comes here."""
+    n = bad = row.fallbacks
+    for code, count in row.codes.items():
+        if code != "CANCELLED":
+            n += count
+            bad += count if code in error_codes else 0
+    return n, bad
 
 
 def _ended(row: Counted) -> int:
