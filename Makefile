@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: bench-verdicts help demo test test-models check format protos constraints bench bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
+.PHONY: bench-verdicts help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,10 +71,13 @@ constraints: $(READY)
 soak-crosstalk: $(READY)
 	@CROSSTALK_CALLS=200000 $(BIN)/python -m pytest -p no:cacheprovider tests/proxy/engines/test_crosstalk.py $(ARGS)
 
-bench: bench-call bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel
+bench: bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
+
+bench-engines: $(READY)
+	@$(BIN)/python -m benchmarks.relay_cost $(ARGS)
 
 bench-users: $(READY)
 	@$(BIN)/python benchmarks/users_moved.py

@@ -132,7 +132,8 @@ def proxies(target: str, envoy: str) -> Iterator[list[Proxy]]:
                 port = random.randint(20000, 60000)
                 config = folder / f"{pathlib.Path(tool).name}.yaml"
                 model = target.rpartition(":")[2]
-                config.write_text(template.format(port=port, target=target, folder=folder, model=model))
+                said = {"port": port, "target": target, "folder": folder, "model": model, "types": TYPES}
+                config.write_text(template.format(**said))
                 process = subprocess.Popen(
                     [path, *arguments, str(config)], stderr=subprocess.DEVNULL, text=True
                 )
