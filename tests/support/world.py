@@ -5,6 +5,7 @@ real ones do, and keep what they have while the control service is away.
 """
 
 import asyncio
+import atexit
 import contextlib
 import pathlib
 import random
@@ -61,6 +62,7 @@ class HandClock:
 def _empty_store() -> pathlib.Path:
     """A store with its schema and the service, made once."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="world-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
 
     async def make() -> None:
         async with opened(directory) as store:
