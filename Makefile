@@ -9,7 +9,7 @@ PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
 
-.PHONY: bench-verdicts help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
+.PHONY: bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -109,6 +109,9 @@ soak-machine: $(READY)
 
 bench-verdicts: $(READY)
 	@$(BIN)/python -m benchmarks.verdicts $(ARGS)
+
+bench-ratio: $(READY)
+	@$(BIN)/python -m benchmarks.sample_ratio $(ARGS)
 
 clean:
 	@rm -rf $(VENV) $(PROTO_VENV) $(MODELS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,6 +15,7 @@ from understudy.v1 import telemetry_pb2
 from control.rollout.evidence import Arm, arm_of_row, calls, evidence_of, merge
 from control.rollout.model import ArmEvidence, Observation, Plan, Warmth
 from control.rollout.proofs import seen
+from control.rollout.sample_ratio import Split
 from control.rollout.strata import Entry
 
 K = TypeVar("K")
@@ -77,6 +78,7 @@ def grown(
         earlier=_earlier(before.earlier, [(arm, row) for arm, row in counted if row.snapshot < since]),
         proofs=seen(plan, before.proofs, [_entry(arm, row) for arm, row in counted]),
         warmth=warmth,
+        split=_split(plan, before.split, rows, since),
         span=_span(before.span, [row for _, row in here]),
         arrival=max(arrival, before.arrival),
     )
@@ -90,6 +92,7 @@ def entered(before: Observation) -> Observation:
         earlier=_sum(before.earlier, {str(arm): count for arm, count in fed.items() if count}),
         proofs=before.proofs,
         warmth=before.warmth,
+        split=before.split.entered(),
         arrival=before.arrival,
     )
 
@@ -129,6 +132,21 @@ def _warmed(plan: Plan, warmth: Warmth, row: Row, *, mirrored: bool) -> tuple[bo
     # A sidecar's clock that was put back is no reason to wait for it.
     is_early = began is None or began <= row.start < began + plan.warmup
     return seen >= plan.warmup_calls and not (plan.warmup and is_early), warmth
+
+
+def _split(plan: Plan, before: Split, rows: Sequence[Row], since: tuple[int, int]) -> Split:
+    """What the split gave to whom. Users who are told of late, as met in an earlier stage, count no more."""
+    after = before
+    for row in rows:
+        arm, is_current = arm_of_row(plan, row.evidence), row.snapshot >= since
+        if arm not in (Arm.STABLE, Arm.CANDIDATE):
+            continue
+        is_candidate, drawn = arm is Arm.CANDIDATE, row.evidence.drawn
+        if is_current and drawn:
+            after = after.drew(candidate=drawn) if is_candidate else after.drew(stable=drawn)
+        if row.evidence.keys:
+            after = after.assigned(row.evidence.keys, to_candidate=is_candidate, counts=is_current)
+    return after
 
 
 def _readings(

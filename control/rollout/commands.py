@@ -62,7 +62,7 @@ def _pause(plan: Plan, state: State) -> Step | Refused:
 def _resume(plan: Plan, state: State, arrival: int) -> Step | Refused:
     """Where the clock stood; a pause for want of ACKs or by a verdict gets its time anew.
 
-    Who resumes what failed wants it judged again, by what comes from now on.
+    Who resumes what failed, or a split that went wrong, wants it judged again, by what comes from now on.
     """
     stage = plan.stages[state.stage]
     if state.phase is not Phase.PAUSED:
@@ -74,7 +74,7 @@ def _resume(plan: Plan, state: State, arrival: int) -> Step | Refused:
         resumed = replace(resumed, waited=0.0)
     elif state.cause in (Cause.FAILED, Cause.INCONCLUSIVE):
         resumed = replace(resumed, since=state.elapsed)
-    if state.cause is Cause.FAILED:
+    if state.cause in (Cause.FAILED, Cause.SAMPLE_RATIO):
         resumed = replace(resumed, after=max(state.after, arrival))
     return Step(resumed, Event.RESUMED)
 

@@ -53,6 +53,7 @@ def plan_of(rollout: rollout_pb2.Rollout, service: service_pb2.Service, name: st
             metric.name: External(metric.failure_limit, metric.on_no_answer == "fail")
             for metric in rollout.metrics
         },
+        checks_split=rollout.sample_ratio != "ignore",
         compare=rollout.compare if rollout.HasField("compare") else None,
         mirror_deadline=seconds(rollout.mirror_deadline) if rollout.HasField("mirror_deadline") else None,
         keep_old=_keep_old(rollout),

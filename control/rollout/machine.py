@@ -31,12 +31,16 @@ from control.rollout.model import (
     StageEnd,
     State,
 )
+from control.rollout.sample_ratio import mismatch
 from control.rollout.transitions import enter, go_on, pause, roll_back
 from control.rollout.verdicts import judge_all, short_arms, unproven
 
 __all__ = ["command", "stage_elapsed", "stage_state", "step"]
 
 Verdicts = tuple[Verdict, ...]
+
+FULL = 100.0
+"""Percent."""
 
 
 def step(plan: Plan, state: State, observation: Observation, settings: Settings, now: float) -> Step:
@@ -86,7 +90,7 @@ def _progress(plan: Plan, state: State, observation: Observation, settings: Sett
     verdicts = judge_all(plan, stage, observation)
     if plan.gate is Gate.SEQUENTIAL and _failed(verdicts):
         return _fail(plan, state, stage, verdicts)
-    if state.elapsed - state.since < stage.bake:
+    if state.elapsed - state.since < stage.bake and not _wrong_split(plan, stage, observation):
         return Step(state, verdicts=verdicts)
     return _decide(plan, state, stage, observation, verdicts)
 
@@ -103,7 +107,10 @@ def _unconfirmed(observation: Observation, settings: Settings) -> str:
 
 
 def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, verdicts: Verdicts) -> Step:
-    """The bake is over: go on, hold, stop or go back."""
+    """The bake is over, or no use: go on, hold, stop or go back."""
+    if wrong := _wrong_split(plan, stage, observation):
+        reason = f"stage {stage.name}: sample ratio mismatch: {wrong}"
+        return pause(state, Cause.SAMPLE_RATIO, reason, verdicts)
     if _failed(verdicts):
         return _fail(plan, state, stage, verdicts)
     unclear = [f"{each.require} ({each.detail})" for each in unproven(plan, stage, verdicts)]
@@ -116,6 +123,13 @@ def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, ve
     if plan.on_inconclusive == "hold" and state.elapsed - state.since < stage.max_bake:
         return Step(replace(state, reason=reason), verdicts=verdicts)
     return pause(state, Cause.INCONCLUSIVE, reason, verdicts)
+
+
+def _wrong_split(plan: Plan, stage: Stage, observation: Observation) -> str:
+    if not plan.checks_split:
+        return ""
+    tested = sum(0 < each.percent < FULL for each in plan.stages)
+    return mismatch(observation.split, stage.percent / FULL, tested)
 
 
 def _failed(verdicts: Verdicts) -> Verdicts:

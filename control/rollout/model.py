@@ -9,6 +9,7 @@ from understudy.v1 import service_pb2
 from control.rollout.criteria import Criterion
 from control.rollout.histogram import Histogram
 from control.rollout.judgements import Proof
+from control.rollout.sample_ratio import Split
 
 DEFAULT_ERROR_CODES = frozenset(
     {
@@ -112,6 +113,7 @@ class Plan:
     min_calls: int = DEFAULT_MIN_CALLS
     error_codes: frozenset[str] = DEFAULT_ERROR_CODES
     external: Mapping[str, External] = field(default_factory=dict)  # by name
+    checks_split: bool = True  # a split that is not the one asked for pauses
     compare: service_pb2.Compare | None = None  # None: as the route's own mirror to the candidate says
     mirror_deadline: float | None = None  # seconds; None: as that mirror says
     keep_old: float | None = None  # seconds the old variant stays configured; None: for good
@@ -125,6 +127,7 @@ class Cause(StrEnum):
     ACKS = "acks"  # sidecars did not confirm in time
     FAILED = "failed"  # a criterion failed, and on_fail is pause
     INCONCLUSIVE = "inconclusive"  # proof was due and missing
+    SAMPLE_RATIO = "sample_ratio"  # the split that is observed is not the one that was asked for
 
 
 class Ending(StrEnum):
@@ -213,6 +216,7 @@ class Observation:
     earlier: Mapping[str, int] = field(default_factory=dict)  # by arm: calls of the rollout's earlier stages
     proofs: Mapping[tuple[str, str], Proof] = field(default_factory=dict)  # by sentence and arm
     warmth: Warmth = field(default_factory=Warmth)
+    split: Split = field(default_factory=Split)
     span: tuple[float, float] | None = None  # of the stage's windows, by the sidecars' clocks
     arrival: int = 0  # of the newest row
 

@@ -71,6 +71,7 @@ def _check_fields(rollout: rollout_pb2.Rollout, path: str) -> list[Violation]:
     violations += check_name(rollout.route, join(path, "route")) if rollout.route else []
     violations += check_choice(rollout.on_fail, ON_FAIL, join(path, "on_fail"))
     violations += check_choice(rollout.on_inconclusive, ON_INCONCLUSIVE, join(path, "on_inconclusive"))
+    violations += check_choice(rollout.sample_ratio, ("pause", "ignore"), join(path, "sample_ratio"))
     violations += check_choice(rollout.gate, GATES, join(path, "gate"))
     violations += check_choice(rollout.advance, tuple(Advance), join(path, "advance"))
     violations += _check_chances(rollout, path)
