@@ -1,6 +1,8 @@
 """A caller's connection: its requests become exchanges."""
 
 import asyncio
+import functools
+import random
 from typing import TYPE_CHECKING
 
 from proxy.engines.relay.requests import Malformed, read_request
@@ -13,27 +15,50 @@ from proxy.http2.stream import Stream
 if TYPE_CHECKING:
     from proxy.engines.relay.carrier import Carrier
 
+ROUND_TRIP = 0.25
+"""Seconds between the GOAWAY that warns callers and the one that ends it: for calls that are on their way."""
+
 
 class CallerConnection(Socket):
     """One; `all_of_them` is where it is found as long as it is open."""
 
     def __init__(
-        self, dirty: list[Connection], carrier: "Carrier", all_of_them: "set[CallerConnection]"
+        self,
+        dirty: list[Connection],
+        carrier: "Carrier",
+        all_of_them: "set[CallerConnection]",
+        age: float | None,
     ) -> None:
         super().__init__(dirty, is_server=True)
         self._carrier = carrier
         self._all = all_of_them
         self._peer = ""
+        self._age = age
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._all.add(self)
+        if self._age is not None:
+            self._later(self._age * random.uniform(0.9, 1.1), last=False)  # noqa: S311  # not a secret
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._all.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
+
+    def _later(self, delay: float, *, last: bool) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay, functools.partial(self._retire, last=last))
+
+    def _retire(self, *, last: bool) -> None:
+        """Old enough: the caller shall connect anew. It closes this one when its calls have ended."""
+        self.http2.leave(last=last)
+        self.flush()
+        if not last:
+            self._later(ROUND_TRIP, last=True)
 
     def peer(self) -> str:
         """The caller's address, in gRPC name syntax."""

@@ -13,7 +13,7 @@ from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.in_force import InForce, build
 from proxy.engines.mirror import Mirrors
 from proxy.engines.relay.address import Address
-from proxy.engines.relay.caller import CallerConnection
+from proxy.engines.relay.caller import ROUND_TRIP, CallerConnection
 from proxy.engines.relay.carrier import Carrier
 from proxy.engines.relay.shadow import ask
 from proxy.engines.relay.socket import close, flush
@@ -32,9 +32,6 @@ GRACE = 30.0
 
 HANDSHAKES = 0.5
 """Seconds in which connections that were begun before the port was handed over are there."""
-
-ROUND_TRIP = 0.25
-"""Seconds between the GOAWAY that warns callers and the one that ends it: for calls that are on their way."""
 
 _log = logging.getLogger(__name__)
 
@@ -151,7 +148,8 @@ class RelayEngine:
         flush(self._dirty)
 
     def _caller(self) -> CallerConnection:
-        return CallerConnection(self._dirty, self._carrier, self._callers)
+        age = self._listening.max_connection_age
+        return CallerConnection(self._dirty, self._carrier, self._callers, age)
 
     def _address(self, name: str, authority: str, max_receive: int, lost: asyncio.Event) -> Address:
         del authority, max_receive  # the caller's own authority passes; a copy bounds its answer itself
