@@ -1,4 +1,4 @@
-"""How often a right split raises an alarm, and how soon a wrong one does: seeded runs of an hour at 50 calls/s.
+"""How often a right split raises an alarm, and how soon a wrong one does: seeded hours at 50 calls a second.
 
 Looked at after every report (5 s). Random calls, and Zipf-active sticky users of whom each counts once.
 """
