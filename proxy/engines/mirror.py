@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,6 +17,7 @@ from proxy.compare.answers import Answer, Comparison
 from proxy.compare.comparison import THREAD_BYTES, compare, recorded
 from proxy.engines.calls import AnyCall
 from proxy.policy.admission import MirrorLimits
+from proxy.policy.breaker import Breaker, Change
 from proxy.policy.table import Mirror
 from proxy.stats.arms import Flight
 from proxy.stats.ledger import Ledger
@@ -29,6 +31,9 @@ UNCOMPARED = Answer("")
 
 RECORDED_FAILURES = ("error", "deadline", "unreachable")
 """Outcomes without an answer that get a record; there being nothing to compare, no match rate counts them."""
+
+UNANSWERED = ("error", "deadline", "unreachable")
+"""Failures that are the shadow's."""
 
 T = TypeVar("T")
 
@@ -62,6 +67,7 @@ class Mirrors:
         self._limits = limits
         self._ledger = ledger
         self._tasks = tasks
+        self._breakers: defaultdict[tuple[str, str], Breaker] = defaultdict(Breaker)
 
     def offer(self, call: AnyCall, request: bytes, frame: int = 0) -> list[Copy]:
         """Copy a call whose primary has been begun, to every mirror of its route that draws it.
@@ -97,12 +103,15 @@ class Mirrors:
 
     def _admit(self, call: AnyCall, mirror: Mirror, request: bytes, size: int) -> Copy | None:
         self._ledger.mirror_seen(mirror.variant.name)
-        dropped = self._limits.admit(call.route.name, mirror, size)
+        breaker = self._breaker(mirror)
+        is_cut_off = not breaker.admits(time.monotonic())
+        dropped = "dropped_breaker" if is_cut_off else self._limits.admit(call.route.name, mirror, size)
         if dropped is not None:
             noise = bool(mirror.noise_of)
             table, route = call.in_force.table, call.route.name
             self._ledger.mirror(table, route, mirror.variant.name, dropped, noise=noise, bucket=call.bucket)
             return None
+        breaker.began()
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
         return Copy(call, mirror, request, size, trace)
@@ -136,7 +145,7 @@ class Mirrors:
         copy.flight = self._ledger.depart(
             table, route, variant, started, bucket=bucket, mirrored=True, noise=noise
         )
-        shadow, failure = await self._ask(copy)
+        shadow, failure = await self._answered(copy)
         latency = time.perf_counter() - started
         trace_id = copy.trace.context.trace_id_hex if copy.trace else ""
         if failure not in ("unreachable", "dropped_bytes", "cancelled"):
@@ -174,6 +183,30 @@ class Mirrors:
             if is_drawn and not noise and all(predictions):
                 self._ledger.predicted(_prediction(copy, *predictions))
         return outcome.partition("_")[0]
+
+    async def _answered(self, copy: Copy) -> tuple[Answer, str]:
+        """What the shadow says, and what that says of the shadow."""
+        breaker, change = self._breaker(copy.mirror), None
+        try:
+            answer, failure = await self._ask(copy)
+        except BaseException:
+            breaker.gave_up()
+            raise
+        if not failure:
+            change = breaker.succeeded()
+        elif failure in UNANSWERED:
+            change = breaker.failed(time.monotonic())
+        else:
+            breaker.gave_up()
+        at = {"variant": copy.mirror.variant.name, "target": copy.mirror.variant.target}
+        if change is Change.OPENED:
+            _log.warning("shadow cut off", extra={**at, "reason": failure, "seconds": breaker.pause})
+        elif change is Change.CLOSED:
+            _log.info("shadow answers again", extra=at)
+        return answer, failure
+
+    def _breaker(self, mirror: Mirror) -> Breaker:
+        return self._breakers[mirror.variant.name, str(mirror.variant.target)]
 
     def _record(
         self,

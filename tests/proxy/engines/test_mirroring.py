@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
+from proxy.policy.breaker import FAILURES
 from tests.support.callers import Caller, caller
-from tests.support.eventually import eventually, soon
+from tests.support.eventually import DEADLINE, eventually, soon
 from tests.support.models import Behaviour, Model, Received, answers, echo, fails, hangs, model, waits_for
 from tests.support.predictions import ours, v2
 from tests.support.sidecars import Sidecar, route, service, sidecar
@@ -375,3 +376,33 @@ async def test_a_push_that_takes_the_shadow_away_leaves_nothing_held(engine: str
         await setup.sidecar.until_mirrored()
 
     assert set(setup.outcomes) <= {"deadline", "unreachable", "cancelled"}
+
+
+async def test_a_shadow_that_keeps_failing_is_cut_off_and_tried_again(engine: str) -> None:
+    async with mirrored(engine, shadow=hangs, deadline="0.05s", max_in_flight=1) as at:
+
+        async def call_until(outcome: str) -> None:
+            async with asyncio.timeout(DEADLINE):
+                while not at.outcomes.get(outcome):
+                    await at.call.unary(OURS)
+                    await at.sidecar.until_mirrored()
+
+        await call_until("dropped_breaker")
+        assert at.outcomes["deadline"] == FAILURES
+
+        at.shadow.behaviour = echo
+        await call_until("match")
+        dropped = at.outcomes["dropped_breaker"]
+        await at.call.unary(OURS)
+        await at.sidecar.until_mirrored()
+        assert at.outcomes["dropped_breaker"] == dropped
+
+
+async def test_a_shadow_that_answers_badly_is_not_cut_off(engine: str) -> None:
+    shadow = fails(grpc.StatusCode.INTERNAL, "no model")
+    async with mirrored(engine, shadow=shadow) as at:
+        for _ in range(FAILURES * 2):
+            await at.call.unary(OURS)
+            await at.sidecar.until_mirrored()
+
+        assert at.outcomes == {"error": FAILURES * 2}

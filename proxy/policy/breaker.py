@@ -1,0 +1,74 @@
+"""When to leave a shadow alone: one that keeps failing is cut off for a while, then tried with one copy.
+
+    closed ──FAILURES in a row──▶ open ──pause is over──▶ half open: one copy ──it is answered──▶ closed
+                                   ▲                                  │
+                                   └────────it fails: twice the pause─┘
+
+A failure is a copy without an answer of the shadow's own: unreachable, reset, or too late. A status that the
+model server chose is an answer, however bad: that is for comparing to tell. What the sidecar itself gave up
+(no room, the primary was cancelled) says nothing of the shadow.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+FAILURES = 10
+"""In a row, until a shadow is cut off."""
+
+FIRST_PAUSE = 1.0
+"""Seconds; each further one is twice as long ..."""
+
+LONGEST_PAUSE = 30.0
+"""... up to this."""
+
+
+class Change(StrEnum):
+    """What is worth a line in the log."""
+
+    OPENED = "opened"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class Breaker:
+    """One shadow's. `now` is a monotonic clock's, in seconds."""
+
+    failures: int = 0  # in a row
+    pause: float = 0.0  # that began last; 0: closed
+    until: float = 0.0  # when that is over
+    is_trying: bool = False  # the one copy is under way
+
+    @property
+    def is_open(self) -> bool:
+        """The shadow is cut off."""
+        return self.pause > 0
+
+    def admits(self, now: float) -> bool:
+        """Whether a copy may be sent now."""
+        return not self.is_open or (now >= self.until and not self.is_trying)
+
+    def began(self) -> None:
+        """A copy that was admitted is under way."""
+        self.is_trying = self.is_open
+
+    def succeeded(self) -> Change | None:
+        """A copy was answered."""
+        was_open = self.is_open
+        self.failures, self.pause, self.until, self.is_trying = 0, 0.0, 0.0, False
+        return Change.CLOSED if was_open else None
+
+    def failed(self, now: float) -> Change | None:
+        """A copy was not answered. Those that were under way when the breaker opened change nothing."""
+        self.failures += 1
+        if self.is_open and not (self.is_trying and now >= self.until):
+            return None
+        if self.failures < FAILURES:
+            return None
+        was_open = self.is_open
+        self.pause = min(self.pause * 2, LONGEST_PAUSE) if was_open else FIRST_PAUSE
+        self.until, self.is_trying = now + self.pause, False
+        return None if was_open else Change.OPENED
+
+    def gave_up(self) -> None:
+        """A copy ended without telling anything of the shadow."""
+        self.is_trying = False
