@@ -5,11 +5,12 @@ primary's answer → compared. Nothing that a caller waits for awaits anything h
 """
 
 import asyncio
+import functools
 import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,6 +36,9 @@ RECORDED_FAILURES = ("error", "deadline", "unreachable")
 UNANSWERED = ("error", "deadline", "unreachable")
 """Failures that are the shadow's."""
 
+TOO_LARGE = 2**62
+"""The size of requests that were not kept, since nobody would have had room for them."""
+
 T = TypeVar("T")
 
 
@@ -44,10 +48,12 @@ class Copy:
 
     call: AnyCall
     mirror: Mirror
-    request: bytes
+    requests: Sequence[bytes]  # as the engine has them: messages, or frames of messages
     held: int
     trace: CallTrace | None
+    turn: int = 0  # see Breaker
     flight: Flight | None = None
+    outcome: str = "cancelled"  # unless it comes to another
     ended: bool = False
     primary_latency: float = 0.0  # seconds, once it is settled
     primary: "asyncio.Future[Answer | None]" = field(
@@ -64,15 +70,16 @@ class Mirrors:
 
     def __init__(self, limits: MirrorLimits, ledger: Ledger, tasks: asyncio.TaskGroup, ask: Ask) -> None:
         self._ask = ask
-        self._limits = limits
+        self.limits = limits
         self._ledger = ledger
         self._tasks = tasks
         self._breakers: defaultdict[tuple[str, str], Breaker] = defaultdict(Breaker)
 
-    def offer(self, call: AnyCall, request: bytes, frame: int = 0) -> list[Copy]:
+    def offer(self, call: AnyCall, requests: Sequence[bytes], size: int) -> list[Copy]:
         """Copy a call whose primary has been begun, to every mirror of its route that draws it.
 
-        `frame`: bytes of the request that are no message's, and count for none.
+        `size` is that of its messages. A stream of several is offered when its primary has ended, so that its
+        copy's deadline runs from there.
         """
         copies: list[Copy] = []
         for mirror in call.route.mirrors:
@@ -80,10 +87,12 @@ class Mirrors:
                 continue
             if mirror.share < 1 and random.random() >= mirror.share:  # noqa: S311  # not a secret
                 continue
-            copy = self._admit(call, mirror, request, len(request) - frame)
+            copy = self._admit(call, mirror, requests, size)
             if copy is not None:
                 copies.append(copy)
-                self._tasks.create_task(self._run(copy), name="mirror")
+                running = self._tasks.create_task(self._run(copy), name="mirror")
+                # A task that is cancelled before its first step never runs, and no `finally` in it.
+                running.add_done_callback(functools.partial(self._close, copy))
         return copies
 
     def settle(self, copies: list[Copy], primary: Answer | None) -> None:
@@ -94,49 +103,47 @@ class Mirrors:
             copy.primary_latency = time.perf_counter() - copy.call.started
             answer = primary
             if answer is not None:
-                if self._limits.hold(copy.call.route.name, copy.mirror, answer.size):
+                if self.limits.hold(copy.call.route.name, copy.mirror, answer.size):
                     copy.held += answer.size
                 else:
                     answer = UNCOMPARED
             if not copy.primary.done():
                 copy.primary.set_result(answer)
 
-    def _admit(self, call: AnyCall, mirror: Mirror, request: bytes, size: int) -> Copy | None:
+    def _admit(self, call: AnyCall, mirror: Mirror, requests: Sequence[bytes], size: int) -> Copy | None:
         self._ledger.mirror_seen(mirror.variant.name)
         breaker = self._breaker(mirror)
         is_cut_off = not breaker.admits(time.monotonic())
-        dropped = "dropped_breaker" if is_cut_off else self._limits.admit(call.route.name, mirror, size)
+        dropped = "dropped_breaker" if is_cut_off else self.limits.admit(call.route.name, mirror, size)
         if dropped is not None:
             noise = bool(mirror.noise_of)
             table, route = call.in_force.table, call.route.name
             self._ledger.mirror(table, route, mirror.variant.name, dropped, noise=noise, bucket=call.bucket)
             return None
-        breaker.began()
+        turn = breaker.began()
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
-        return Copy(call, mirror, request, size, trace)
+        return Copy(call, mirror, requests, size, trace, turn)
 
     async def _run(self, copy: Copy) -> None:
-        outcome = "cancelled"
         try:
-            outcome = await self._ask_and_compare(copy)
-        except asyncio.CancelledError:
-            raise
+            copy.outcome = await self._ask_and_compare(copy)
         except Exception:  # noqa: BLE001  # whatever it is, a copy must not take the sidecar with it
             _log.exception("a copy failed")
-            outcome = "error"
-        finally:
-            copy.ended = True
-            self._limits.release(copy.call.route.name, copy.mirror, copy.held)
-            table, route = copy.call.in_force.table, copy.call.route.name
-            noise = bool(copy.mirror.noise_of)
-            self._ledger.land(copy.flight)
-            self._ledger.mirror(
-                table, route, copy.mirror.variant.name, outcome, noise=noise, bucket=copy.call.bucket
-            )
-            if copy.trace is not None:
-                copy.trace.annotate({"understudy.mirror.outcome": outcome})
-                copy.trace.end("OK" if outcome in ("match", "mismatch", "uncompared") else outcome)
+            copy.outcome = "error"
+
+    def _close(self, copy: Copy, _: "asyncio.Task[None]") -> None:
+        """The one end of every copy."""
+        copy.ended = True
+        self.limits.release(copy.call.route.name, copy.mirror, copy.held)
+        self._breaker(copy.mirror).gave_up(copy.turn)  # where it told nothing
+        table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
+        noise, bucket = bool(copy.mirror.noise_of), copy.call.bucket
+        self._ledger.land(copy.flight)
+        self._ledger.mirror(table, route, variant, copy.outcome, noise=noise, bucket=bucket)
+        if copy.trace is not None:
+            copy.trace.annotate({"understudy.mirror.outcome": copy.outcome})
+            copy.trace.end("OK" if copy.outcome in ("match", "mismatch", "uncompared") else copy.outcome)
 
     async def _ask_and_compare(self, copy: Copy) -> str:
         started = time.perf_counter()
@@ -169,7 +176,7 @@ class Mirrors:
             return failure
         if not primary.code and shadow.code != "OK":
             return "error"
-        if not primary.code or not self._limits.hold(route, copy.mirror, shadow.size):
+        if not primary.code or not self.limits.hold(route, copy.mirror, shadow.size):
             return "uncompared"
         copy.held += shadow.size
         found = await _off_the_loop(_compare, copy, primary, shadow)
@@ -186,18 +193,12 @@ class Mirrors:
 
     async def _answered(self, copy: Copy) -> tuple[Answer, str]:
         """What the shadow says, and what that says of the shadow."""
+        answer, failure = await self._ask(copy)
         breaker, change = self._breaker(copy.mirror), None
-        try:
-            answer, failure = await self._ask(copy)
-        except BaseException:
-            breaker.gave_up()
-            raise
         if not failure:
-            change = breaker.succeeded()
+            change = breaker.succeeded(copy.turn)
         elif failure in UNANSWERED:
-            change = breaker.failed(time.monotonic())
-        else:
-            breaker.gave_up()
+            change = breaker.failed(copy.turn, time.monotonic())
         at = {"variant": copy.mirror.variant.name, "target": copy.mirror.variant.target}
         if change is Change.OPENED:
             _log.warning("shadow cut off", extra={**at, "reason": failure, "seconds": breaker.pause})

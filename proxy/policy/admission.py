@@ -80,6 +80,17 @@ class MirrorLimits:
         self.bytes_held += size
         return True
 
+    def reserve(self, size: int) -> bool:
+        """Hold bytes that are no copy's yet, if they fit; they are given back before a copy holds them."""
+        if self.bytes_held + size > self._max_bytes:
+            return False
+        self.bytes_held += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Hold that much less."""
+        self.bytes_held -= size
+
     def release(self, route: str, mirror: Mirror, size: int) -> None:
         """One copy has ended; it held `size` bytes in all."""
         key = (route, mirror.variant.name)

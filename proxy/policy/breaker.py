@@ -31,12 +31,17 @@ class Change(StrEnum):
 
 @dataclass(slots=True)
 class Breaker:
-    """One shadow's. `now` is a monotonic clock's, in seconds."""
+    """One shadow's. `now` is a monotonic clock's, in seconds.
+
+    `began` gives a number that the copy's end is told with: while a shadow is cut off only the one copy that
+    tries it tells anything, not those that were under way before.
+    """
 
     failures: int = 0  # in a row
     pause: float = 0.0  # that began last; 0: closed
     until: float = 0.0  # when that is over
     is_trying: bool = False  # the one copy is under way
+    turn: int = 0  # how often it was cut off
 
     @property
     def is_open(self) -> bool:
@@ -47,28 +52,35 @@ class Breaker:
         """Whether a copy may be sent now."""
         return not self.is_open or (now >= self.until and not self.is_trying)
 
-    def began(self) -> None:
+    def began(self) -> int:
         """A copy that was admitted is under way."""
         self.is_trying = self.is_open
+        return self.turn
 
-    def succeeded(self) -> Change | None:
+    def succeeded(self, turn: int) -> Change | None:
         """A copy was answered."""
+        if not self._counts(turn):
+            return None
         was_open = self.is_open
         self.failures, self.pause, self.until, self.is_trying = 0, 0.0, 0.0, False
         return Change.CLOSED if was_open else None
 
-    def failed(self, now: float) -> Change | None:
-        """A copy was not answered. Those that were under way when the breaker opened change nothing."""
-        self.failures += 1
-        if self.is_open and not (self.is_trying and now >= self.until):
-            return None
-        if self.failures < FAILURES:
+    def failed(self, turn: int, now: float) -> Change | None:
+        """A copy was not answered."""
+        if not self._counts(turn):
             return None
         was_open = self.is_open
+        self.failures += 1
+        if not was_open and self.failures < FAILURES:
+            return None
         self.pause = min(self.pause * 2, LONGEST_PAUSE) if was_open else FIRST_PAUSE
-        self.until, self.is_trying = now + self.pause, False
+        self.until, self.is_trying, self.turn = now + self.pause, False, self.turn + 1
         return None if was_open else Change.OPENED
 
-    def gave_up(self) -> None:
+    def gave_up(self, turn: int) -> None:
         """A copy ended without telling anything of the shadow."""
-        self.is_trying = False
+        if self._counts(turn):
+            self.is_trying = False
+
+    def _counts(self, turn: int) -> bool:
+        return turn == self.turn and (self.is_trying or not self.is_open)

@@ -1,25 +1,30 @@
-"""Asks a shadow: one request, whatever comes back, within the mirror's bounds."""
+"""Asks a shadow: whatever the primary was asked, whatever comes back, within the mirror's bounds."""
 
 import grpc
 
 from proxy.compare.answers import Answer
+from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import mirrored, received
 from proxy.engines.mirror import Copy
 from proxy.policy.protocols import is_known_unary
 
+Asked = (
+    grpc.aio.UnaryUnaryCall[bytes, bytes]
+    | grpc.aio.UnaryStreamCall[bytes, bytes]
+    | grpc.aio.StreamStreamCall[bytes, bytes]
+)
+
 
 async def ask(copy: Copy) -> tuple[Answer, str]:
     """The shadow's answer, and the outcome where the shadow itself gave none."""
-    mirror, method = copy.mirror, copy.call.method
+    mirror = copy.mirror
     address = copy.call.in_force.mirror(mirror).address()
     if address is None:
         return Answer("UNAVAILABLE"), "unreachable"
     messages: list[bytes] = []
-    begin = address.unary(method) if is_known_unary(method) else address.unary_stream(method)
     try:
-        metadata = mirrored(copy.call, copy.trace)
-        call = address.counted(begin(copy.request, timeout=mirror.deadline, metadata=metadata))
+        call = _begin(copy, address)
     except grpc.aio.UsageError:  # a push took this connection away since the copy was offered
         return Answer("CANCELLED"), "cancelled"
     try:
@@ -36,6 +41,17 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
     except grpc.aio.AioRpcError as error:
         return _failure(error, over=is_over(call))
     return Answer("OK", tuple(messages)), ""
+
+
+def _begin(copy: Copy, address: Address) -> Asked:
+    method, deadline = copy.call.method, copy.mirror.deadline
+    metadata = mirrored(copy.call, copy.trace)
+    if len(copy.requests) != 1:
+        call = address.stream(method)(iter(copy.requests), timeout=deadline, metadata=metadata)
+        return address.counted(call)
+    (request,) = copy.requests
+    begin = address.unary(method) if is_known_unary(method) else address.unary_stream(method)
+    return address.counted(begin(request, timeout=deadline, metadata=metadata))
 
 
 def _failure(error: grpc.aio.AioRpcError, *, over: bool) -> tuple[Answer, str]:

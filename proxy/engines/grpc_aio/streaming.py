@@ -1,7 +1,8 @@
 """Calls of any number of messages each way, in either direction at any time.
 
 Unary calls of methods that no protocol names come this way, too. Nobody waits to find out: a call that turns
-out to have had a single request is copied then, its primary being under way.
+out to have had a single request is copied then, its primary being under way; one of several when its primary
+has ended.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ _BROKEN_WRITE = (AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError, gr
 
 
 class Streaming:
-    """Carries streams; `door` decides them, `mirrors` copies those of a single request."""
+    """Carries streams; `door` decides them, `mirrors` copies them."""
 
     def __init__(self, door: Door, mirrors: Mirrors) -> None:
         self._door = door
@@ -80,15 +81,19 @@ class Streaming:
     ) -> None:
         upstream = await self._connected(call, context)
         copies: list[Copy] = []
-        kept = Kept(call.route.mirrors)
+        kept = Kept(call.route.mirrors, self._mirrors.limits)
+        requests.keep(call.route.mirrors if not call.marked else (), self._mirrors.limits)
         answer: Answer | None = None
-        writing = tasks.create_task(self._pump(call, requests, upstream, copies, kept), name="requests")
+        writing = tasks.create_task(self._pump(call, requests, upstream, copies), name="requests")
         try:
             code = await self._relay_answers(call, upstream, context, kept, tasks)
-            self._offer(call, requests, copies)  # the answer may have overtaken the caller's half-close
+            # The answer may have overtaken the caller's half-close.
+            self._offer(call, requests, copies, has_ended=True)
             answer = kept.answer(code)
         finally:
             writing.cancel()
+            requests.forget()
+            kept.forget()
             self._mirrors.settle(copies, answer)
 
     async def _connected(self, call: Call, context: Context) -> Answering:
@@ -105,27 +110,25 @@ class Streaming:
             raise
         return upstream
 
-    async def _pump(
-        self, call: Call, requests: Requests, upstream: Answering, copies: list[Copy], kept: Kept
-    ) -> None:
+    async def _pump(self, call: Call, requests: Requests, upstream: Answering, copies: list[Copy]) -> None:
         """The caller's messages to the model server. Who reads the answers owns the status: a write that
         comes too late ends this, nothing else.
         """
         try:
             while (message := await requests.next()) is not None:
-                if not requests.is_single:
-                    kept.forget()
                 await write(upstream, message)
             await upstream.done_writing()
         except _BROKEN_WRITE:
             return
-        self._offer(call, requests, copies)
+        self._offer(call, requests, copies, has_ended=False)
 
-    def _offer(self, call: Call, requests: Requests, copies: list[Copy]) -> None:
-        """Copy a call of one request."""
-        only = requests.take_only()
-        if only is not None:
-            copies += self._mirrors.offer(call, only)
+    def _offer(self, call: Call, requests: Requests, copies: list[Copy], *, has_ended: bool) -> None:
+        """Copy a call of one request, or one that has ended."""
+        if not call.route.mirrors or not (has_ended or requests.is_single):
+            return
+        taken = requests.take()
+        if taken is not None:
+            copies += self._mirrors.offer(call, *taken)
 
     async def _relay_answers(
         self,

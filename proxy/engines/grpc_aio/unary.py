@@ -50,7 +50,7 @@ class Unary:
         response = b""
         answer: Answer | None = None
         upstream = _begin(call, await placed(self._door, call), request)
-        copies = self._mirrors.offer(call, request)
+        copies = self._mirrors.offer(call, (request,), len(request))
         try:
             try:
                 response = await upstream

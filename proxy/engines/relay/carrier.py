@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from proxy.compare.answers import Answer
 from proxy.engines.calls import Refused, overloaded
 from proxy.engines.door import Door
-from proxy.engines.mirror import UNCOMPARED, Mirrors
+from proxy.engines.mirror import TOO_LARGE, UNCOMPARED, Mirrors
 from proxy.engines.relay import framing
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.answers import ending
@@ -151,15 +151,20 @@ class Carrier:
         else:
             self._place(exchange, found)
 
-    def offer(self, exchange: Exchange) -> None:
-        """Copy a call of one request, its primary being under way."""
+    def offer(self, exchange: Exchange, *, has_ended: bool = False) -> None:
+        """Copy a call, its primary being under way; one of several requests when that has ended."""
         call = exchange.call
-        if call is None or call.marked or exchange.is_offered or exchange.recorded_room < 0:
+        if call is None or call.marked or exchange.is_offered:
+            return
+        body = b"".join(exchange.recorded)
+        count = framing.count(body)
+        if exchange.recorded_room >= 0 and count != 1 and not (has_ended and exchange.has_headers):
             return
         exchange.is_offered = True
-        body = b"".join(exchange.recorded)
-        if framing.is_single(body):
-            exchange.copies = self._mirrors.offer(call, body, framing.PREFIX)
+        if exchange.recorded_room < 0:
+            exchange.copies = self._mirrors.offer(call, (), TOO_LARGE)
+        elif count is not None:
+            exchange.copies = self._mirrors.offer(call, (body,), len(body) - count * framing.PREFIX)
         if not exchange.copies:
             exchange.kept_room = -1
             exchange.kept.clear()
@@ -178,7 +183,7 @@ class Carrier:
             self.door.close(call, code)
             limits.leave_variant(call.variant.name)
             if call.route.mirrors and not exchange.was_cancelled:
-                self.offer(exchange)  # the answer may have overtaken the caller's half-close
+                self.offer(exchange, has_ended=True)  # the answer may have overtaken the caller's half-close
             if exchange.copies:
                 self._mirrors.settle(exchange.copies, self._answer(exchange, code))
         limits.leave()

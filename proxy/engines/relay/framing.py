@@ -29,9 +29,13 @@ def beginning(chunks: Sequence[bytes], encoding: str, limit: int) -> bytes | Non
     return inflate(encoding if body[0] & COMPRESSED else "", message, limit)
 
 
-def is_single(body: bytes) -> bool:
-    """Whether it is exactly one whole message."""
-    return len(body) >= PREFIX and len(body) == PREFIX + int.from_bytes(body[1:PREFIX], "big")
+def count(body: bytes) -> int | None:
+    """How many messages it is; None where the last one is not whole."""
+    found = position = 0
+    while position < len(body):
+        position += PREFIX + int.from_bytes(body[position + 1 : position + PREFIX], "big")
+        found += 1
+    return found if position == len(body) else None
 
 
 def messages(body: bytes, encoding: str, limit: int) -> tuple[bytes, ...] | None:

@@ -47,8 +47,10 @@ class Asking:
             is_mirror=True,
             authority=copy.mirror.variant.authority,
         )
-        up.connection.send_headers(up, parts, end=False)
-        up.connection.send_data(up, copy.request, end=True)
+        (body,) = copy.requests
+        up.connection.send_headers(up, parts, end=not body)
+        if body:
+            up.connection.send_data(up, body, end=True)
 
     def unreachable(self) -> None:
         """See Waiting."""

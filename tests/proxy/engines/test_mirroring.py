@@ -1,60 +1,21 @@
 """Copies to a shadow: what it gets, and what becomes of its answer. No caller ever waits for one."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import pytest
 
 from proxy.policy.breaker import FAILURES
-from tests.support.callers import Caller, caller
 from tests.support.eventually import DEADLINE, eventually, soon
-from tests.support.models import Behaviour, Model, Received, answers, echo, fails, hangs, model, waits_for
+from tests.support.mirroring import mirrored
+from tests.support.models import Received, answers, echo, fails, hangs, waits_for
 from tests.support.predictions import ours, v2
-from tests.support.sidecars import Sidecar, route, service, sidecar
+from tests.support.sidecars import route, service
 
 OURS = "/understudy.v1.PredictionService/Predict"
 V2 = "/inference.GRPCInferenceService/ModelInfer"
 UNKNOWN = "/any.Service/Method"
 METHODS = pytest.mark.parametrize("method", [OURS, V2, UNKNOWN])
-
-
-@dataclass
-class Mirrored:
-    primary: Model
-    shadow: Model
-    sidecar: Sidecar
-    call: Caller
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        return self.sidecar.outcomes("v2")
-
-
-@contextlib.asynccontextmanager
-async def mirrored(
-    engine: str,
-    primary: Behaviour = echo,
-    shadow: Behaviour = echo,
-    *,
-    options: dict[str, Any] | None = None,
-    **mirror: Any,
-) -> AsyncIterator[Mirrored]:
-    """A primary, called v1, and its shadow, called v2; in the end every copy has exactly one outcome."""
-    copies = {"variant": "v2", "percent": 100, "deadline": "20s", **mirror}
-    async with model(primary) as first, model(shadow) as second:
-        what = service(
-            {"v1": first.address, "v2": second.address}, route(weights={"v1": 1}, mirrors=[copies])
-        )
-        async with sidecar(engine, what, **(options or {})) as one, caller(one.address) as call:
-            yield Mirrored(first, second, one, call)
-            await one.until_mirrored()
-            totals = one.ledger.totals
-            assert totals.mirror_seen["v2"] == sum(one.outcomes("v2").values())
-            assert one.mirrors.bytes_held == 0
 
 
 @METHODS
@@ -334,28 +295,6 @@ async def test_a_single_request_is_copied_where_the_answer_overtakes_its_half_cl
         await setup.sidecar.until_mirrored()
 
     assert setup.outcomes == {"match": 1}
-
-
-async def test_a_server_stream_is_compared_whole(engine: str) -> None:
-    async def count(call: Received) -> None:
-        await call.read_all()
-        for number in range(10):
-            await call.write(b"%d" % number)
-
-    async with mirrored(engine, count, count) as setup:
-        assert len((await setup.call.exchange(UNKNOWN, [b"x"])).messages) == 10
-        await setup.sidecar.until_mirrored()
-
-    assert setup.outcomes == {"match": 1}
-
-
-async def test_a_call_of_several_requests_is_not_copied(engine: str) -> None:
-    async with mirrored(engine) as setup:
-        assert (await setup.call.exchange(UNKNOWN, [b"x", b"y"])).messages == (b"x", b"y")
-        await setup.sidecar.until_mirrored()
-
-    assert setup.shadow.calls == []
-    assert setup.outcomes == {}
 
 
 async def test_a_push_that_takes_the_shadow_away_leaves_nothing_held(engine: str) -> None:

@@ -8,7 +8,7 @@ from proxy.policy.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker, 
 
 def opened(now: float = 0.0) -> Breaker:
     breaker = Breaker()
-    changes = [breaker.failed(now) for _ in range(FAILURES)]
+    changes = [breaker.failed(breaker.began(), now) for _ in range(FAILURES)]
     assert changes == [None] * (FAILURES - 1) + [Change.OPENED]
     return breaker
 
@@ -16,10 +16,8 @@ def opened(now: float = 0.0) -> Breaker:
 def test_a_shadow_that_answers_is_never_cut_off():
     breaker = Breaker()
     for _ in range(100):
-        breaker.began()
-        assert breaker.failed(0.0) is None
-        breaker.began()
-        assert breaker.succeeded() is None
+        assert breaker.failed(breaker.began(), 0.0) is None
+        assert breaker.succeeded(breaker.began()) is None
     assert breaker.admits(0.0)
 
 
@@ -32,54 +30,73 @@ def test_failures_in_a_row_cut_it_off_for_a_while():
 
 def test_one_copy_at_a_time_tries_it():
     breaker = opened()
-    breaker.began()
+    turn = breaker.began()
 
     assert not breaker.admits(FIRST_PAUSE + 1)
 
-    breaker.gave_up()
+    breaker.gave_up(turn)
     assert breaker.admits(FIRST_PAUSE + 1)
 
 
-def test_an_answer_closes_it():
+def test_its_answer_closes_it():
     breaker = opened()
-    breaker.began()
 
-    assert breaker.succeeded() is Change.CLOSED
+    assert breaker.succeeded(breaker.began()) is Change.CLOSED
     assert breaker.admits(0.0)
 
 
 def test_every_further_pause_is_twice_as_long_up_to_a_longest():
-    breaker, now, pauses = opened(), 0.0, []
+    breaker, pauses = opened(), []
     for _ in range(8):
         now = breaker.until
-        breaker.began()
-        assert breaker.failed(now) is None
+        assert breaker.failed(breaker.began(), now) is None
         pauses.append(breaker.until - now)
 
     assert pauses == [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(1, 9)]
 
 
-def test_copies_that_were_under_way_when_it_opened_do_not_prolong_it():
-    breaker = opened()
-    until = breaker.until
-    for _ in range(50):
-        assert breaker.failed(0.5) is None
-    assert breaker.until == until
+def test_copies_that_were_under_way_when_it_opened_change_nothing():
+    breaker = Breaker()
+    older = breaker.began()
+    for _ in range(FAILURES):
+        breaker.failed(breaker.began(), 0.0)
+    for now in (0.5, FIRST_PAUSE + 0.1):
+        if breaker.admits(now):
+            breaker.began()
+        before = (breaker.until, breaker.pause, breaker.is_trying)
+
+        assert breaker.failed(older, now) is None
+        assert breaker.succeeded(older) is None
+        breaker.gave_up(older)
+
+        assert (breaker.until, breaker.pause, breaker.is_trying) == before
 
 
-@given(st.lists(st.tuples(st.sampled_from(["fail", "answer", "give up"]), st.floats(0, 40)), max_size=80))
-def test_it_always_lets_a_copy_through_again(history):
-    breaker, now = Breaker(), 0.0
-    for what, passed in history:
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["begin", "fail", "answer", "give up"]), st.integers(0, 9), st.floats(0, 5)),
+    max_size=120,
+)
+
+
+@given(STEPS)
+def test_overlapping_copies_never_keep_a_shadow_out_for_good(steps):
+    breaker, now, under_way = Breaker(), 0.0, []
+    for what, which, passed in steps:
         now += passed
-        if not breaker.admits(now):
+        if what == "begin":
+            if breaker.admits(now):
+                under_way.append(breaker.began())
             continue
-        breaker.began()
+        if not under_way:
+            continue
+        turn = under_way.pop(which % len(under_way))
         match what:
             case "fail":
-                breaker.failed(now)
+                breaker.failed(turn, now)
             case "answer":
-                breaker.succeeded()
+                breaker.succeeded(turn)
             case _:
-                breaker.gave_up()
+                breaker.gave_up(turn)
+    for turn in under_way:
+        breaker.gave_up(turn)
     assert breaker.admits(now + LONGEST_PAUSE)
