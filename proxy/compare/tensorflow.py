@@ -7,6 +7,8 @@ type, where the last one stands for all that are left of the shape, and none at 
 """
 
 import math
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -71,7 +73,7 @@ def _tensor(message: memoryview) -> Tensor:
     if name == "string":
         if len(content):
             raise Undecodable("strings in tensor_content")
-        values = wire.texts(message, place)
+        values = _repeated(wire.texts(message, place), math.prod(shape))
     elif len(content):
         values = wire.numbers(content, layout)
     else:
@@ -113,6 +115,20 @@ def _filled(values: NDArray[Any], size: int) -> NDArray[Any]:
         raise Undecodable("a shape far beyond its values")
     last = values[-1:] if values.size else np.zeros(1, values.dtype)
     return np.concatenate((values, np.repeat(last, missing)))
+
+
+def _repeated(texts: Texts, size: int) -> Texts:
+    """The same of strings, one by one."""
+
+    def read() -> Iterator[memoryview]:
+        last, count = memoryview(b""), 0
+        for count, last in enumerate(texts, start=1):  # noqa: B007  # the last of them is wanted below
+            yield last
+        if size - count > MAX_REPEATED:
+            raise Undecodable("a shape far beyond its values")
+        yield from repeat(last, max(size - count, 0))
+
+    return Texts(read)
 
 
 def _widened(values: Values) -> Values:

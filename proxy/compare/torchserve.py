@@ -14,11 +14,14 @@ import numpy as np
 
 from proxy.compare import wire
 from proxy.compare.answers import Undecodable
-from proxy.compare.tensors import Prediction, Tensor, named
+from proxy.compare.tensors import Prediction, Tensor, Values, named
 from proxy.compare.texts import Texts
 
 MAX_BYTES = 128 * 1024
 """Longer documents are compared byte for byte: the parser would hold the event loop for milliseconds."""
+
+EXACT = 2**53
+"""Up to here a double holds every whole number; lists of larger ones, such as ids, are compared exactly."""
 
 WHOLE = "prediction"
 """The output's name where the document has none."""
@@ -55,7 +58,7 @@ def _tensor(value: Any) -> Tensor | None:
         return None
     kinds = {type(leaf) for leaf in leaves}
     if kinds <= {int, float}:
-        return Tensor("number", shape, np.array(leaves, np.float64))
+        return Tensor("number", shape, _numbers(leaves))
     if kinds == {bool}:
         return Tensor("bool", shape, np.array(leaves, np.bool_))
     if kinds == {str}:
@@ -63,6 +66,12 @@ def _tensor(value: Any) -> Tensor | None:
     if len(leaves) == 1 and not shape:
         return Tensor(type(value).__name__, (), Texts.of(()))  # null, or an empty object
     return None
+
+
+def _numbers(leaves: list[Any]) -> Values:
+    if any(isinstance(leaf, int) and abs(leaf) > EXACT for leaf in leaves):
+        return Texts.of([repr(leaf).encode() for leaf in leaves])
+    return np.array(leaves, np.float64)
 
 
 def _regular(value: Any) -> tuple[tuple[int, ...], list[Any] | None]:

@@ -121,6 +121,13 @@ def test_the_last_value_stands_for_all_that_are_left_and_none_for_zeros():
     assert outcome(whole, response(y=tensor("float", [4], float_val=[7]))) == "match"
 
 
+def test_the_last_string_stands_for_all_that_are_left():
+    whole = response(y=tensor("string", [3], string_val=[b"a", b"b", b"b"]))
+    assert outcome(whole, response(y=tensor("string", [3], string_val=[b"a", b"b"]))) == "match"
+    assert outcome(whole, response(y=tensor("string", [3], string_val=[b"a"]))) == "mismatch_values"
+    assert listed(response(y=tensor("string", [2]))) == [b"", b""]
+
+
 def test_strings_are_compared_exactly():
     cats = response(y=tensor("string", [2], string_val=[b"cat", b"\xff"]))
     assert listed(cats) == [b"cat", b"\xff"]

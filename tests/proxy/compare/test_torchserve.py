@@ -51,6 +51,8 @@ def outcome(primary: bytes, shadow: bytes, **rule) -> str:
         ([{"label": "cat"}, 1], [{"label": "cat"}, 2], {}, "mismatch_values"),
         (None, 0, {}, "mismatch_type"),
         ({}, [], {}, "mismatch_shape"),
+        ({"id": 2**53 + 1}, {"id": 2**53}, {"absolute": 9}, "mismatch_values"),
+        ({"id": [2**60, 1]}, {"id": [2**60, 1]}, {}, "match"),
         (0.31, 0.34, {"decimals": 1}, "match"),
     ],
 )
