@@ -66,6 +66,9 @@ def _check_evidence(entry: telemetry_pb2.Evidence, path: str) -> list[Violation]
     violations = check_name(entry.variant, f"{path}.variant")
     if max(entry.epoch, entry.version) >= STORABLE:
         violations.append(Violation(f"{path}.version", "epoch and version must be below 2^63"))
+    if entry.HasField("outcomes") or entry.readings:
+        text = "outcomes and readings are the control service's own to write"
+        violations.append(Violation(f"{path}.outcomes", text))
     try:
         from_proto(entry.latency)
     except ValueError as error:

@@ -123,6 +123,8 @@ def _warmed(plan: Plan, warmth: Warmth, row: Row, *, mirrored: bool) -> tuple[bo
     """Whether the candidate was warm when a row's calls were made, and how warm it is after them."""
     if not (plan.warmup or plan.warmup_calls):
         return True, warmth
+    if row.evidence.HasField("outcomes"):  # of calls made long before; the control service's own entry
+        return warmth.calls >= plan.warmup_calls, warmth
     began = warmth.since.get(row.node)
     seen = warmth.calls
     if seen < plan.warmup_calls or began is None:

@@ -81,6 +81,9 @@ def _check_fields(rollout: rollout_pb2.Rollout, path: str) -> list[Violation]:
     for index, code in enumerate(rollout.error_codes):
         violations += _check_error_code(code, join(path, f"error_codes[{index}]"))
     violations += check_unique(list(rollout.error_codes), join(path, "error_codes"))
+    if rollout.metrics:
+        text = "metrics of other systems are not read by this version"
+        violations.append(Violation(join(path, "metrics"), text))
     for index, notify in enumerate(rollout.notify):
         violations += check_notify(notify, join(path, f"notify[{index}]"))
     violations += check_compare(rollout.compare, join(path, "compare"))

@@ -120,6 +120,18 @@ async def test_a_report_of_a_service_that_is_not_known_is_kept(tmp_path: pathlib
         ({"evidence": [telemetry_pb2.Evidence()]}, "evidence[0].variant"),
         ({"evidence": [telemetry_pb2.Evidence(variant="v1", version=2**63)]}, "evidence[0].version"),
         (
+            {
+                "evidence": [
+                    telemetry_pb2.Evidence(variant="v1", outcomes=telemetry_pb2.OutcomeCounts(right=9))
+                ]
+            },
+            "evidence[0].outcomes",
+        ),
+        (
+            {"evidence": [telemetry_pb2.Evidence(variant="v1", readings=[telemetry_pb2.Reading()])]},
+            "evidence[0].outcomes",
+        ),
+        (
             {"evidence": [telemetry_pb2.Evidence(variant="v1", latency=telemetry_pb2.Histogram(count=3))]},
             "evidence[0].latency",
         ),

@@ -120,6 +120,13 @@ def test_a_candidate_that_is_not_warm_is_not_judged() -> None:
     assert again == found
 
 
+def test_labels_that_come_later_are_no_cold_calls() -> None:
+    plan = make_plan(warmup="10s")
+    labels = telemetry_pb2.OutcomeCounts(right=7, labelled=10)
+    found = looked(Observation(), seen_by("outcomes", outcomes=labels, start=100.0), plan=plan)
+    assert (found.candidate.right, found.candidate.labelled) == (7, 10)
+
+
 def test_warming_goes_on_from_stage_to_stage() -> None:
     plan = make_plan(warmup_calls=10)
     before = entered(looked(Observation(), seen_by(codes={"OK": 8}), plan=plan))
