@@ -20,6 +20,7 @@ OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", 64 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
+    ("grpc.http2.bdp_probe", 0),  # its windows stay as they are, however fast it is fed
 )
 
 

@@ -15,7 +15,7 @@ CLOSING = 1.0
 """Seconds in which what was written must have left before a closed socket is cut off."""
 
 PATIENCE = 1024 * 1024
-"""Bytes that a peer may leave unread, beyond what it asked for, before it is cut off."""
+"""Bytes beyond DATA, which waits, that a peer has us say while it reads nothing, before it is cut off."""
 
 
 class Socket(asyncio.Protocol):
@@ -25,6 +25,7 @@ class Socket(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.closed = asyncio.Event()
         self._dirty = dirty
+        self._unread = 0  # bytes that were written since it stopped reading
         self.http2 = Connection(self, dirty, time.perf_counter(), is_server=is_server)  # type: ignore[arg-type]  # the other half of the events is in the subclasses
         self.http2.socket = self
 
@@ -48,6 +49,7 @@ class Socket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
+        self._unread = 0
         self.http2.resume()
         flush(self._dirty)
 
@@ -65,10 +67,13 @@ class Socket(asyncio.Protocol):
             if not self.http2.failure:
                 self.http2.out = out  # it is not there yet
             return
-        transport.write(b"".join(out))
+        data = b"".join(out)
+        if self.http2.is_paused:  # before this write: what resumed may say as much as windows allow at once
+            self._unread += len(data)
+        transport.write(data)
         if self.http2.failure:
             transport.close()
-        elif self.http2.is_paused and transport.get_write_buffer_size() > PATIENCE:
+        elif self._unread > PATIENCE:
             transport.abort()  # it has us answer, and reads nothing
 
     def flush(self) -> None:
