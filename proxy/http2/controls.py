@@ -110,6 +110,8 @@ class Controls(Sending):
                 self.budget.spend(budget.UNKNOWN, self._now)
 
     def _window_update(self, number: int, payload: bytes) -> None:
+        self.budget.useful += self.sent  # a peer that reads much has much to say of it
+        self.sent = 0
         self.budget.spend(budget.WINDOW_UPDATE, self._now)
         increment = frames.number_in(payload, "WINDOW_UPDATE") & LARGEST_WINDOW
         if number == 0:

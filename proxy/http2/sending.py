@@ -29,6 +29,7 @@ class Sending:
         self.encoder = Encoder(INDEXABLE)
         self.credit = DEFAULT_WINDOW  # bytes that the peer takes, of all streams together
         self.waiting = 0  # bytes received and not passed on
+        self.sent = 0  # DATA frames since the peer's budget grew by them
         self.is_paused = False  # the socket takes no more for now
         self.is_leaving = False  # no new streams, by the peer's will or ours
         self.socket: Any = None  # whoever writes `out`
@@ -73,6 +74,7 @@ class Sending:
         out.append(payload)
         stream.credit -= size
         self.credit -= size
+        self.sent += 1
         if end:
             self._end(stream)
         source = stream.source
@@ -144,6 +146,7 @@ class Sending:
                 self.out.append(item)
                 stream.credit -= size
                 self.credit -= size
+                self.sent += 1
                 moved += size
             if end:
                 self._end(stream)

@@ -13,6 +13,7 @@ Pairs = Sequence[tuple[str, str | bytes]]
 
 OPTIONS = (
     ("grpc.enable_http_proxy", 0),
+    ("grpc.http2.bdp_probe", 0),  # its windows stay as they are, however fast it is fed
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", -1),

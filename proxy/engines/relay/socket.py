@@ -67,6 +67,8 @@ class Socket(asyncio.Protocol):
             if not self.http2.failure:
                 self.http2.out = out  # it is not there yet
             return
+        if transport.is_closing():
+            return  # nobody will read it
         data = b"".join(out)
         if self.http2.is_paused:  # before this write: what resumed may say as much as windows allow at once
             self._unread += len(data)
