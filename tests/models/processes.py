@@ -141,7 +141,7 @@ class Sidecar:
         assert await self.count("understudy_mirror_seen_total", variant=variant) == copies
         outcomes = {
             outcome: int(await self.count("understudy_mirror_total", variant=variant, outcome=outcome))
-            for outcome in ("match", "mismatch", "unreachable", "error")
+            for outcome in ("match", "mismatch", "unreachable", "error", "dropped_breaker")
         }
         assert sum(outcomes.values()) == copies
         return {outcome: count for outcome, count in outcomes.items() if count}

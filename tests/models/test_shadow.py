@@ -78,4 +78,6 @@ async def test_a_shadow_that_is_killed_and_comes_back(all_alive, images, tmp_pat
 
     assert {version_of(result) for result in results} == {"v1"}
     assert compared(dead) == 20
-    assert dead.get("unreachable", 0) + dead.get("error", 0) == 40
+    failed = dead.get("unreachable", 0) + dead.get("error", 0)
+    assert failed >= 10  # then it is left alone
+    assert failed + dead.get("dropped_breaker", 0) == 40
