@@ -80,24 +80,21 @@ class ServerConnection(Socket):
 async def connect(name: str, dirty: list[Connection], changed: Callable[[], None]) -> ServerConnection:
     """A connection to an address in gRPC name syntax, ready for streams; raises OSError."""
     loop = asyncio.get_running_loop()
-    made: ServerConnection | None = None
+    made = ServerConnection(dirty, changed)
     scheme, _, place = name.partition(":")
     try:
         async with asyncio.timeout(CONNECT):
             if scheme == "unix":
                 path = "\0" + place[1:] if place.startswith("@") else place.removeprefix("//")
-                _, made = await loop.create_unix_connection(lambda: ServerConnection(dirty, changed), path)
+                await loop.create_unix_connection(lambda: made, path)
             else:
                 host, _, port = place.rpartition(":")
-                _, made = await loop.create_connection(
-                    lambda: ServerConnection(dirty, changed), host.strip("[]"), int(port)
-                )
+                await loop.create_connection(lambda: made, host.strip("[]"), int(port))
                 _keep_alive(made)
             await made.settled
     except BaseException:
-        if made is not None:
-            made.settled.cancel()
-            made.close()
+        made.settled.cancel()
+        made.give_up()
         raise
     return made
 

@@ -34,7 +34,11 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        made = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        if self.http2.failure:  # given up in the meantime
+            made.abort()
+            return
+        self.transport = made
         out, self.http2.out = self.http2.out, []
         self.write(out)
 
@@ -86,6 +90,17 @@ class Socket(asyncio.Protocol):
         """End it in good order, whatever is under way."""
         if self.transport is not None:
             self.transport.close()
+
+    def give_up(self) -> None:
+        """Before it is in use, and at whatever point of connecting.
+
+        A connect that is cancelled closes its transport without a word: `connection_made` may have come, or
+        come yet, and `connection_lost` never does. So the transport is not written to from here on.
+        """
+        self.http2.lose("given up")
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.abort()
 
 
 async def close(sockets: Iterable[Socket]) -> None:
