@@ -71,7 +71,7 @@ constraints: $(READY)
 soak-crosstalk: $(READY)
 	@CROSSTALK_CALLS=200000 $(BIN)/python -m pytest -p no:cacheprovider tests/proxy/engines/test_crosstalk.py $(ARGS)
 
-bench: bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel
+bench: bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
@@ -94,6 +94,9 @@ bench-fleet: $(READY)
 bench-restarts: $(READY)
 	@$(BIN)/python benchmarks/restarts.py
 	@$(BIN)/python benchmarks/restarts.py --max-connection-age 2
+
+bench-shadows: $(READY)
+	@$(BIN)/python -m benchmarks.hostile_shadows $(ARGS)
 
 bench-cancel: $(READY)
 	@$(BIN)/python benchmarks/cancelling.py

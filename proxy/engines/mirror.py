@@ -10,59 +10,28 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from proxy.compare.answers import Answer, Comparison
 from proxy.compare.comparison import THREAD_BYTES, compare, recorded
 from proxy.engines.calls import AnyCall
+from proxy.engines.copies import UNCOMPARED, Ask, Copy
+from proxy.engines.recording import prediction, record
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.breaker import Breaker, Change
 from proxy.policy.table import Mirror
-from proxy.stats.arms import Flight
 from proxy.stats.ledger import Ledger
-from proxy.stats.records import Prediction, Record
-from proxy.telemetry.tracing import CallTrace
 
 _log = logging.getLogger(__name__)
-
-UNCOMPARED = Answer("")
-"""Stands for a primary's answer that there was no room for."""
 
 RECORDED_FAILURES = ("error", "deadline", "unreachable")
 """Outcomes without an answer that get a record; there being nothing to compare, no match rate counts them."""
 
-UNANSWERED = ("error", "deadline", "unreachable")
-"""Failures that are the shadow's."""
-
-TOO_LARGE = 2**62
-"""The size of requests that were not kept, since nobody would have had room for them."""
+CUTTING_OFF = ("error", "deadline", "unreachable", "dropped_bytes")
+"""Failures that are the shadow's. An answer without room is one: another would but cost as much again."""
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True, eq=False)
-class Copy:
-    """One copy under way. `primary` is settled with the primary's answer, or None where there is none."""
-
-    call: AnyCall
-    mirror: Mirror
-    requests: Sequence[bytes]  # as the engine has them: messages, or frames of messages
-    held: int
-    trace: CallTrace | None
-    turn: int = 0  # see Breaker
-    flight: Flight | None = None
-    outcome: str = "cancelled"  # unless it comes to another
-    ended: bool = False
-    primary_latency: float = 0.0  # seconds, once it is settled
-    primary: "asyncio.Future[Answer | None]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-
-Ask = Callable[[Copy], Awaitable[tuple[Answer, str]]]
-"""Asks a shadow: gives its answer, and the outcome where the shadow itself gave none."""
 
 
 class Mirrors:
@@ -102,11 +71,8 @@ class Mirrors:
                 continue  # nobody would give back what it held from now on
             copy.primary_latency = time.perf_counter() - copy.call.started
             answer = primary
-            if answer is not None:
-                if self.limits.hold(copy.call.route.name, copy.mirror, answer.size):
-                    copy.held += answer.size
-                else:
-                    answer = UNCOMPARED
+            if answer is not None and not copy.hold(answer.size):
+                answer = UNCOMPARED
             if not copy.primary.done():
                 copy.primary.set_result(answer)
 
@@ -123,7 +89,7 @@ class Mirrors:
         turn = breaker.began()
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
-        return Copy(call, mirror, requests, size, trace, turn)
+        return Copy(call, mirror, requests, size, self.limits, trace, turn)
 
     async def _run(self, copy: Copy) -> None:
         try:
@@ -172,13 +138,13 @@ class Mirrors:
             return "cancelled"
         if failure:
             if failure in RECORDED_FAILURES and primary.code:
-                self._record(copy, Comparison(matches=False, reason=shadow.code), failure, latency)
+                nothing = Comparison(matches=False, reason=shadow.code)
+                self._ledger.record(record(copy, nothing, failure, latency))
             return failure
         if not primary.code and shadow.code != "OK":
             return "error"
-        if not primary.code or not self.limits.hold(route, copy.mirror, shadow.size):
+        if not primary.code or not copy.hold_answer(shadow.size):
             return "uncompared"
-        copy.held += shadow.size
         found = await _off_the_loop(_compare, copy, primary, shadow)
         self._ledger.comparison(table, route, variant, found, latency, trace_id, noise=noise)
         has_failed = shadow.code not in ("OK", primary.code)  # the shadow itself: an answer, and an error
@@ -186,9 +152,9 @@ class Mirrors:
         is_drawn = random.random() < copy.mirror.tolerance.sample  # noqa: S311  # not a secret
         if is_drawn or not found.matches:
             predictions = await _off_the_loop(_predicted, copy, primary, shadow)
-            self._record(copy, found, outcome, latency, *predictions)
+            self._ledger.record(record(copy, found, outcome, latency, predictions))
             if is_drawn and not noise and all(predictions):
-                self._ledger.predicted(_prediction(copy, *predictions))
+                self._ledger.predicted(prediction(copy, predictions))
         return outcome.partition("_")[0]
 
     async def _answered(self, copy: Copy) -> tuple[Answer, str]:
@@ -197,7 +163,7 @@ class Mirrors:
         breaker, change = self._breaker(copy.mirror), None
         if not failure:
             change = breaker.succeeded(copy.turn)
-        elif failure in UNANSWERED:
+        elif failure in CUTTING_OFF:
             change = breaker.failed(copy.turn, time.monotonic())
         at = {"variant": copy.mirror.variant.name, "target": copy.mirror.variant.target}
         if change is Change.OPENED:
@@ -206,40 +172,18 @@ class Mirrors:
             _log.info("shadow answers again", extra=at)
         return answer, failure
 
-    def _breaker(self, mirror: Mirror) -> Breaker:
-        return self._breakers[mirror.variant.name, str(mirror.variant.target)]
+    def keep(self, mirrors: Iterable[Mirror]) -> None:
+        """New config: what is known of shadows that are in it no more is forgotten."""
+        kept = {_key(mirror) for mirror in mirrors}
+        for key in [key for key in self._breakers if key not in kept]:
+            del self._breakers[key]
 
-    def _record(
-        self,
-        copy: Copy,
-        found: Comparison,
-        outcome: str,
-        latency: float,
-        primary_prediction: str = "",
-        shadow_prediction: str = "",
-    ) -> None:
-        primary, shadow = copy.call.variant, copy.mirror.variant
-        self._ledger.record(
-            Record(
-                time=time.time(),
-                route=copy.call.route.name,
-                primary=primary.name,
-                shadow=shadow.name,
-                primary_version=primary.version,
-                shadow_version=shadow.version,
-                outcome=outcome,
-                output=found.output,
-                reason=found.reason,
-                max_absolute=found.max_absolute,
-                max_relative=found.max_relative,
-                primary_latency=copy.primary_latency,
-                shadow_latency=latency,
-                primary_prediction=primary_prediction,
-                shadow_prediction=shadow_prediction,
-                noise=bool(copy.mirror.noise_of),
-                trace_id=copy.trace.context.trace_id_hex if copy.trace else "",
-            )
-        )
+    def _breaker(self, mirror: Mirror) -> Breaker:
+        return self._breakers[_key(mirror)]
+
+
+def _key(mirror: Mirror) -> tuple[str, str]:
+    return mirror.variant.name, str(mirror.variant.target)
 
 
 def _wants(mirror: Mirror, call: AnyCall) -> bool:
@@ -256,23 +200,6 @@ def _compare(copy: Copy, primary: Answer, shadow: Answer) -> Comparison:
 def _predicted(copy: Copy, primary: Answer, shadow: Answer) -> tuple[str, str]:
     method, tolerance = copy.call.method, copy.mirror.tolerance
     return recorded(method, primary, tolerance), recorded(method, shadow, tolerance)
-
-
-def _prediction(copy: Copy, primary: str, shadow: str) -> Prediction:
-    call = copy.call
-    return Prediction(
-        nonce=call.nonce,
-        time_ms=call.time_ms,
-        route=call.route.name,
-        primary=call.variant.name,
-        shadow=copy.mirror.variant.name,
-        primary_version=call.variant.version,
-        shadow_version=copy.mirror.variant.version,
-        at=call.in_force.table.at,
-        primary_prediction=primary,
-        shadow_prediction=shadow,
-        bucket=call.bucket,
-    )
 
 
 async def _off_the_loop(

@@ -91,6 +91,11 @@ class MirrorLimits:
         """Hold that much less."""
         self.bytes_held -= size
 
+    def let_go(self, route: str, mirror: Mirror, size: int) -> None:
+        """A copy that is still under way holds that much less."""
+        self._bytes[route, mirror.variant.name] -= size
+        self.bytes_held -= size
+
     def release(self, route: str, mirror: Mirror, size: int) -> None:
         """One copy has ended; it held `size` bytes in all."""
         key = (route, mirror.variant.name)

@@ -4,9 +4,9 @@
                                    ▲                                  │
                                    └────────it fails: twice the pause─┘
 
-A failure is a copy without an answer of the shadow's own: unreachable, reset, or too late. A status that the
-model server chose is an answer, however bad: that is for comparing to tell. What the sidecar itself gave up
-(no room, the primary was cancelled) says nothing of the shadow.
+A failure is a copy without an answer of the shadow's own: unreachable, reset, too late, or more than there
+was room for. A status that the model server chose is an answer, however bad: that is for comparing to tell.
+That the primary was cancelled says nothing of the shadow.
 """
 
 from dataclasses import dataclass

@@ -3,10 +3,10 @@
 import grpc
 
 from proxy.compare.answers import Answer
+from proxy.engines.copies import Copy
 from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import mirrored, received
-from proxy.engines.mirror import Copy
 from proxy.policy.protocols import is_known_unary
 
 Asked = (
@@ -31,11 +31,13 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
         if isinstance(call, grpc.aio.UnaryUnaryCall):
             messages.append(await call)
         else:
-            size = 0
             async for message in call:
-                size += len(message)
-                if size > mirror.max_bytes:
-                    call.cancel()
+                if not copy.hold_answer(copy.answered + len(message)):
+                    messages.clear()
+                    copy.drop_answer()
+                    # Not cancelled: grpc.aio keeps what it knows of such a call. Nothing more is read of it,
+                    # so that its window holds the shadow back until the deadline ends it.
+                    await call.code()
                     return Answer("RESOURCE_EXHAUSTED"), "dropped_bytes"
                 messages.append(message)
     except grpc.aio.AioRpcError as error:

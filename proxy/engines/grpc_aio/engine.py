@@ -64,7 +64,7 @@ class GrpcAioEngine:
         self._listening = listening
         self._port = 0  # of none, or a unix socket
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
-        copies = Mirrors(mirrors, ledger, tasks, ask)
+        self._mirrors = copies = Mirrors(mirrors, ledger, tasks, ask)
         self._server = grpc.aio.server(options=options.server(listening))
         self._server.add_generic_rpc_handlers((_AnyMethod(Unary(door, copies), Streaming(door, copies)),))
 
@@ -92,6 +92,7 @@ class GrpcAioEngine:
             if key not in before:
                 self._tasks.create_task(upstream.watch(), name=f"watch {upstream.target}")
         self._in_force = after
+        self._mirrors.keep(mirror for route in table.routes for mirror in route.mirrors)
         for key, upstream in before.items():
             if key not in after.upstreams:
                 self._tasks.create_task(upstream.close(CHANNEL_GRACE), name=f"close {upstream.target}")

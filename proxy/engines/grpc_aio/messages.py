@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from grpc.aio import EOF
 
 from proxy.compare.answers import Answer
+from proxy.engines.copies import TOO_LARGE, UNCOMPARED
 from proxy.engines.grpc_aio.call import Context
-from proxy.engines.mirror import TOO_LARGE, UNCOMPARED
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.table import Mirror
 

@@ -13,13 +13,14 @@ from grpc.aio import EOF, AioRpcError
 
 from proxy.compare.answers import Answer
 from proxy.engines.calls import Refused, overloaded
+from proxy.engines.copies import Copy
 from proxy.engines.grpc_aio.address import Address, write
 from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decide, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.messages import Kept, Requests
 from proxy.engines.grpc_aio.metadata import answered, forwarded, received
 from proxy.engines.grpc_aio.rerouting import elsewhere, placed
-from proxy.engines.mirror import Copy, Mirrors
+from proxy.engines.mirror import Mirrors
 from proxy.policy.deadlines import code_of_cancellation
 
 TRAILERS_GRACE = 0.005

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from proxy.compare.answers import Answer
 from proxy.engines.calls import Refused, overloaded
+from proxy.engines.copies import TOO_LARGE, UNCOMPARED
 from proxy.engines.door import Door
-from proxy.engines.mirror import TOO_LARGE, UNCOMPARED, Mirrors
+from proxy.engines.mirror import Mirrors
 from proxy.engines.relay import framing
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.answers import ending

@@ -61,7 +61,8 @@ class RelayEngine:
         self._idle = asyncio.Event()
         calls.on_idle = self._idle.set
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
-        self._carrier = Carrier(door, Mirrors(mirrors, ledger, tasks, ask), tasks)
+        self._mirrors = Mirrors(mirrors, ledger, tasks, ask)
+        self._carrier = Carrier(door, self._mirrors, tasks)
 
     def __repr__(self) -> str:
         table = self._in_force.table if self._in_force else None
@@ -95,6 +96,7 @@ class RelayEngine:
             if key not in before:
                 self._tasks.create_task(upstream.watch(), name=f"watch {upstream.target}")
         self._in_force = after
+        self._mirrors.keep(mirror for route in table.routes for mirror in route.mirrors)
         for key, upstream in before.items():
             if key not in after.upstreams:
                 self._tasks.create_task(upstream.close(GRACE), name=f"close {upstream.target}")

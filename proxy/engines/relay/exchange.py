@@ -20,7 +20,7 @@ from proxy.http2.stream import Parts, Stream
 from proxy.policy.deadlines import code_of_cancellation
 
 if TYPE_CHECKING:
-    from proxy.engines.mirror import Copy
+    from proxy.engines.copies import Copy
     from proxy.engines.relay.address import Address
     from proxy.engines.relay.caller import CallerConnection
     from proxy.engines.relay.carrier import Carrier

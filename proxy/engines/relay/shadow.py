@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from proxy.compare.answers import Answer
-from proxy.engines.mirror import Copy
+from proxy.engines.copies import Copy
 from proxy.engines.relay import answers, framing
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.own_fields import forwarded
@@ -29,7 +29,7 @@ class Asking:
         self._up: Stream | None = None
         self._begun = time.perf_counter()
         self._chunks: list[bytes] = []
-        self._room = copy.mirror.max_bytes
+        self._came = 0  # bytes of the answer
         self._encoding = ""
         self._has_headers = False
         self.done: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
@@ -70,8 +70,10 @@ class Asking:
 
     def data_came(self, payload: bytes, *, ended: bool) -> None:
         """See Owner."""
-        self._room -= len(payload)
-        if self._room + framing.PREFIX < 0:
+        if self.done.done():
+            return
+        self._came += len(payload)
+        if not self._copy.hold_answer(max(0, self._came - framing.PREFIX)):
             self._end("RESOURCE_EXHAUSTED", "dropped_bytes")
             return
         self._chunks.append(payload)

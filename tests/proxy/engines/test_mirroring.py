@@ -5,8 +5,7 @@ import asyncio
 import grpc
 import pytest
 
-from proxy.policy.breaker import FAILURES
-from tests.support.eventually import DEADLINE, eventually, soon
+from tests.support.eventually import eventually, soon
 from tests.support.mirroring import mirrored
 from tests.support.models import Received, answers, echo, fails, hangs, waits_for
 from tests.support.predictions import ours, v2
@@ -190,59 +189,6 @@ async def test_two_that_cannot_be_reached_do_not_agree(engine: str) -> None:
 
 
 @METHODS
-async def test_an_answer_beyond_max_bytes_is_dropped(engine: str, method: str) -> None:
-    large = answers(b"x" * 200_000)
-    async with mirrored(engine, answers(b"small"), large, max_bytes=100_000) as setup:
-        assert (await setup.call.unary(method)).message == b"small"
-        await setup.sidecar.until_mirrored()
-
-    assert setup.outcomes == {"dropped_bytes": 1}
-
-
-async def test_a_request_beyond_max_bytes_is_not_copied(engine: str) -> None:
-    async with mirrored(engine, max_bytes=1000) as setup:
-        assert (await setup.call.unary(OURS, b"x" * 1001)).ok
-        assert setup.outcomes == {"dropped_bytes": 1}
-
-    assert setup.shadow.calls == []
-
-
-@METHODS
-async def test_a_primarys_answer_without_room_is_not_compared(engine: str, method: str) -> None:
-    async with mirrored(engine, answers(b"x" * 2000), answers(b"x"), max_bytes=1000) as setup:
-        assert (await setup.call.unary(method)).ok
-        await setup.sidecar.until_mirrored()
-
-    assert setup.outcomes == {"uncompared": 1}
-
-
-async def test_copies_beyond_max_in_flight_are_dropped(engine: str) -> None:
-    released = asyncio.Event()
-    async with mirrored(engine, shadow=waits_for(released), max_in_flight=3) as setup:
-        replies = [await setup.call.unary(OURS) for _ in range(10)]
-        released.set()
-        await setup.sidecar.until_mirrored()
-
-    assert all(reply.ok for reply in replies)
-    assert setup.outcomes == {"match": 3, "dropped_in_flight": 7}
-    assert len(setup.shadow.calls) == 3
-
-
-async def test_all_mirrors_together_hold_no_more_than_the_limit(engine: str) -> None:
-    released = asyncio.Event()
-    limit = {"mirror_bytes": 5000}
-    async with mirrored(engine, shadow=waits_for(released, answers(b"")), options=limit) as setup:
-        setup.primary.behaviour = answers(b"")
-        for _ in range(10):
-            assert (await setup.call.unary(OURS, b"x" * 1000)).ok
-        assert setup.sidecar.mirrors.bytes_held == 5000
-        released.set()
-        await setup.sidecar.until_mirrored()
-
-    assert setup.outcomes == {"match": 5, "dropped_bytes": 5}
-
-
-@METHODS
 async def test_a_cancelled_primary_has_nothing_to_compare(engine: str, method: str) -> None:
     async with mirrored(engine, primary=hangs) as setup:
         pending = setup.call.channel.unary_unary(method)(b"x")
@@ -315,33 +261,3 @@ async def test_a_push_that_takes_the_shadow_away_leaves_nothing_held(engine: str
         await setup.sidecar.until_mirrored()
 
     assert set(setup.outcomes) <= {"deadline", "unreachable", "cancelled"}
-
-
-async def test_a_shadow_that_keeps_failing_is_cut_off_and_tried_again(engine: str) -> None:
-    async with mirrored(engine, shadow=hangs, deadline="0.05s", max_in_flight=1) as at:
-
-        async def call_until(outcome: str) -> None:
-            async with asyncio.timeout(DEADLINE):
-                while not at.outcomes.get(outcome):
-                    await at.call.unary(OURS)
-                    await at.sidecar.until_mirrored()
-
-        await call_until("dropped_breaker")
-        assert at.outcomes["deadline"] == FAILURES
-
-        at.shadow.behaviour = echo
-        await call_until("match")
-        dropped = at.outcomes["dropped_breaker"]
-        await at.call.unary(OURS)
-        await at.sidecar.until_mirrored()
-        assert at.outcomes["dropped_breaker"] == dropped
-
-
-async def test_a_shadow_that_answers_badly_is_not_cut_off(engine: str) -> None:
-    shadow = fails(grpc.StatusCode.INTERNAL, "no model")
-    async with mirrored(engine, shadow=shadow) as at:
-        for _ in range(FAILURES * 2):
-            await at.call.unary(OURS)
-            await at.sidecar.until_mirrored()
-
-        assert at.outcomes == {"error": FAILURES * 2}

@@ -60,6 +60,16 @@ def test_exactly_the_bound_fits_and_one_byte_more_does_not():
     assert limits.hold("r", a_mirror(), 0)
 
 
+def test_what_a_copy_lets_go_of_is_room_again():
+    limits, mirror = MirrorLimits(max_bytes=10), a_mirror()
+    assert limits.admit("r", mirror, 4) is None
+    assert limits.hold("r", mirror, 6)
+    limits.let_go("r", mirror, 6)
+    assert limits.hold("r", mirror, 6)
+    limits.release("r", mirror, 10)
+    assert limits.bytes_held == 0
+
+
 def test_what_was_dropped_holds_nothing():
     limits = MirrorLimits(max_bytes=10)
     assert limits.admit("r", a_mirror(), 11) == "dropped_bytes"
