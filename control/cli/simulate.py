@@ -13,8 +13,8 @@ from control.cli.render.simulations import simulation_lines
 from control.rollout.model import Plan
 from control.rollout.strategies import InvalidRollout
 from control.simulate.figures import figures
-from control.simulate.run import Times, compile_alone, run
-from control.simulate.traffic import Traffic, seeds
+from control.simulate.many import cores, run_many
+from control.simulate.run import Times, compile_alone
 from control.simulate.world import Behaviour, Crowd, World
 
 
@@ -88,6 +88,7 @@ ABOVE_0 = click.FloatRange(min=0, min_open=True)
 @click.option("--report-every", type=Span(), default=5.0, show_default="5s")
 @click.option("--horizon", type=Span(), default=8 * 3600.0, show_default="8h", help="Undecided then: held.")
 @click.option("--gate", type=click.Choice(["sequential", "threshold"]), help="Instead of the file's.")
+@click.option("--processes", type=click.IntRange(min=1), help="To share the runs; one a core, if not said.")
 @with_output
 def simulate(
     output: Format,
@@ -97,6 +98,7 @@ def simulate(
     report_every: float,
     horizon: float,
     gate: str | None,
+    processes: int | None,
     **asked: Any,
 ) -> None:
     """Say how often, and how soon, a rollout would promote, roll back or hold.
@@ -106,7 +108,7 @@ def simulate(
     plan = _plan(file, gate)
     world = _world(**asked)
     times = Times(report_every, horizon)
-    ends = [run(plan, Traffic(plan, world, random), times) for random in seeds(seed, runs)]
+    ends = run_many(plan, world, times, seed=seed, runs=runs, processes=processes or cores())
     total = figures(ends)
     show(output, lambda: dataclasses.asdict(total), lambda: simulation_lines(plan, total, ends))
 

@@ -3,6 +3,7 @@
 Sentences are understood in `sentences`; what evidence says of them is decided in `verdicts`.
 """
 
+import functools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,6 +86,7 @@ class Criterion:
         return self.name or str(self.metric)
 
 
+@functools.lru_cache(maxsize=1024)  # every look asks for those of the whole plan
 def describe(criterion: Criterion) -> str:
     """The sentence in its canonical form, which parses to an equal criterion."""
     return f"{criterion.subject} {criterion.comparison} {_bound_text(criterion)}"

@@ -87,8 +87,9 @@ def _tally(
         for bucket in row.buckets:
             more, worse = _count(criterion, plan, bucket, mirrored=mirrored)
             if more:
-                before = buckets.get(bucket.bucket, (0, 0))
-                buckets[bucket.bucket] = (before[0] + more, before[1] + worse)
+                number = bucket.bucket
+                before = buckets.get(number)
+                buckets[number] = (before[0] + more, before[1] + worse) if before else (more, worse)
     return Tally(n, bad, buckets)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,15 +116,27 @@ class Traffic:
         self._measure(row, calls.took)
         if calls.buckets is None:
             row.drawn = calls.failed.size
-            return row
-        for bucket in np.unique(calls.buckets):
-            mine = calls.buckets == bucket
-            entry = row.buckets.add(bucket=int(bucket))
-            self._count(entry, calls.failed[mine], calls.took[mine] if calls.took.size else calls.took)
+        else:
+            self._tell_apart(row, calls.failed, calls.took, calls.buckets)
         return row
 
-    def _count(self, row: Any, failed: Flags, took: Floats) -> None:
-        """Fill in codes and slow calls, of a row or of a bucket of it."""
+    def _tell_apart(self, row: telemetry_pb2.Evidence, failed: Flags, took: Floats, buckets: Whole) -> None:
+        """The same counts by bucket; each is counted once for all of them, since they are many."""
+        ended = np.bincount(buckets, minlength=BUCKETS).tolist()
+        errors = np.bincount(buckets[failed], minlength=BUCKETS).tolist()
+        bounds = self._bounds if took.size else ()
+        slow = [np.bincount(buckets[took > bound], minlength=BUCKETS).tolist() for bound in bounds]
+        for bucket in filter(ended.__getitem__, range(BUCKETS)):
+            entry = row.buckets.add(bucket=bucket)
+            if errors[bucket]:
+                entry.codes[self._error] = errors[bucket]
+            if errors[bucket] < ended[bucket]:
+                entry.codes["OK"] = ended[bucket] - errors[bucket]
+            for bound, counts in zip(bounds, slow, strict=True):
+                entry.slow.add(bound=to_duration(bound), count=counts[bucket])
+
+    def _count(self, row: telemetry_pb2.Evidence, failed: Flags, took: Floats) -> None:
+        """Fill in codes and slow calls."""
         errors = int(np.count_nonzero(failed))
         if errors:
             row.codes[self._error] = errors

@@ -6,6 +6,7 @@ import pytest
 
 from control.rollout.model import Plan
 from control.simulate.figures import End, Ended, figures
+from control.simulate.many import FEW, run_many
 from control.simulate.run import Times, compile_alone, run
 from control.simulate.traffic import Traffic, seeds
 from control.simulate.world import Behaviour, Crowd, World
@@ -76,6 +77,18 @@ def test_the_same_seed_gives_the_same_runs_and_another_seed_others() -> None:
 
     assert first == again
     assert first != other
+
+
+def test_several_processes_come_to_the_same_ends_in_the_same_order() -> None:
+    imagined, times = world(0.05, crowd=Crowd(50, beta=4.0)), Times(5.0, 900.0)
+
+    alone, shared = (
+        run_many(plan("sequential"), imagined, times, seed=3, runs=FEW + 5, processes=count)
+        for count in (1, 2)
+    )
+
+    assert shared == alone
+    assert len({end.seconds for end in alone}) > 1
 
 
 def test_figures_count_every_run_once_and_time_those_that_were_decided() -> None:
