@@ -54,6 +54,20 @@ class Connection(Controls):
         role = "server" if self.is_server else "client"
         return f"<Connection as {role}, {len(self.streams)} streams, {self.failure or 'open'}>"
 
+    @property
+    def last_read(self) -> float:
+        """When something of the peer's came last."""
+        return self._now
+
+    @property
+    def unfinished(self) -> object | None:
+        """What the peer has begun and owes the rest of: its greeting, a header block, or its end."""
+        if self.failure:
+            return self.failure
+        if self._block is not None:
+            return self._block
+        return None if self.is_settled else self.peer
+
     def receive(self, data: bytes, now: float) -> None:  # noqa: C901  # one loop: a call per frame costs
         """Everything that one read gave."""
         if self.failure:
@@ -181,6 +195,7 @@ class Connection(Controls):
         if len(self.streams) >= STREAMS:
             raise StreamFault(number, REFUSED_STREAM, "too many streams at once")
         stream = Stream(self, number, self.peer.initial_window_size)
+        stream.opened = self._now
         self.streams[number] = stream
         return stream
 

@@ -175,7 +175,8 @@ class Controls(Sending):
             self.budget.spend(budget.STRAY, self._now)
             return
         if self.is_server:
-            self.budget.spend(budget.RESET, self._now)
+            is_premature = stream.opened == self._now
+            self.budget.spend(budget.PREMATURE if is_premature else budget.RESET, self._now)
         self.forget(stream)
         self._events.reset_came(stream, code)
 
@@ -196,13 +197,18 @@ class Controls(Sending):
         self._events.went_away(code)
 
     def _reset(self, fault: StreamFault) -> None:
-        """Answer a broken rule of one stream; what we have to reset counts like what is reset."""
-        self.budget.spend(budget.RESET, self._now)
+        """Answer a broken rule of one stream; what we have to reset nobody can have wanted."""
+        self.budget.spend(budget.PREMATURE, self._now)
         self._write(frames.reset(fault.stream, fault.code))
         stream = self.streams.pop(fault.stream, None)
         if stream is not None:
             self.forget(stream)
             self._events.reset_came(stream, fault.code)
+
+    def end_stream(self, stream: Stream, code: int) -> None:
+        """End a stream of the peer's that it does nothing for."""
+        self.send_reset(stream, code)
+        self._events.reset_came(stream, code)
 
     def _must_not_be_idle(self, number: int, name: str) -> None:
         is_ours = (number & 1 == 1) != self.is_server

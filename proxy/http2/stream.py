@@ -24,14 +24,15 @@ class Stream:
     """An end that is open. `owner` is whose it is; nothing here looks into it."""
 
     __slots__ = (
-        "connection", "credit", "held", "held_size", "id", "owner", "peer_ended", "source", "unreported",
-        "we_ended", "window",
+        "connection", "credit", "held", "held_size", "id", "opened", "owner", "peer_ended", "source",
+        "unreported", "we_ended", "window",
     )  # fmt: skip
 
     def __init__(self, connection: "Sending", number: int, credit: int, owner: Any = None) -> None:
         self.connection = connection
         self.id = number
         self.credit = credit  # bytes that the peer takes
+        self.opened = 0.0  # when the peer did
         self.window = STREAM_WINDOW  # bytes that the peer may send
         self.unreported = 0  # bytes passed on that its window does not know of
         self.held: deque[tuple[bytes | Parts, bool]] | None = None

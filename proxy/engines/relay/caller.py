@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from proxy.engines.relay.requests import Malformed, read_request
 from proxy.engines.relay.socket import Socket
@@ -13,6 +13,7 @@ from proxy.http2.fields import Block
 from proxy.http2.stream import Stream
 
 if TYPE_CHECKING:
+    from proxy.engines.relay.callers import Callers
     from proxy.engines.relay.carrier import Carrier
 
 ROUND_TRIP = 0.25
@@ -26,7 +27,7 @@ class CallerConnection(Socket):
         self,
         dirty: list[Connection],
         carrier: "Carrier",
-        all_of_them: "set[CallerConnection]",
+        all_of_them: "Callers",
         age: float | None,
     ) -> None:
         super().__init__(dirty, is_server=True)
@@ -38,14 +39,17 @@ class CallerConnection(Socket):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self._all.add(self)
+        name = transport.get_extra_info("peername")
+        if not self._all.take(self, str(name[0]) if isinstance(name, tuple) else ""):
+            cast("asyncio.Transport", transport).abort()
+            return
         if self._age is not None:
             self._later(self._age * random.uniform(0.9, 1.1), last=False)  # noqa: S311  # not a secret
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        self._all.discard(self)
+        self._all.drop(self)
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)

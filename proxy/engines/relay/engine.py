@@ -14,6 +14,7 @@ from proxy.engines.in_force import InForce, build
 from proxy.engines.mirror import Mirrors
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.caller import ROUND_TRIP, CallerConnection
+from proxy.engines.relay.callers import Callers
 from proxy.engines.relay.carrier import Carrier
 from proxy.engines.relay.shadow import ask
 from proxy.engines.relay.socket import close, flush
@@ -57,7 +58,7 @@ class RelayEngine:
         self._server: asyncio.Server | None = None
         self._port = 0  # of none, or a unix socket
         self._dirty: list[Connection] = []
-        self._callers: set[CallerConnection] = set()
+        self._callers = Callers(self._dirty)
         self._idle = asyncio.Event()
         calls.on_idle = self._idle.set
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
@@ -130,7 +131,7 @@ class RelayEngine:
         if self._server is not None:
             self._server.close()
         self._leave(last=False)
-        if self._callers:
+        if self._callers.open:
             await asyncio.sleep(min(timeout, ROUND_TRIP))
         self._leave(last=True)
         try:
@@ -140,12 +141,12 @@ class RelayEngine:
                     await self._idle.wait()
         except TimeoutError:
             pass
-        await close(tuple(self._callers))
+        await close(tuple(self._callers.open))
         for upstream in self._upstreams():
             await upstream.close()
 
     def _leave(self, *, last: bool) -> None:
-        for caller in self._callers:
+        for caller in self._callers.open:
             caller.http2.leave(last=last)
         flush(self._dirty)
 

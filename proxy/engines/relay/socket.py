@@ -91,6 +91,11 @@ class Socket(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
+    def abort(self) -> None:
+        """End it, with what was written and has not left."""
+        if self.transport is not None:
+            self.transport.abort()
+
     def give_up(self) -> None:
         """Before it is in use, and at whatever point of connecting.
 
