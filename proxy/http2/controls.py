@@ -64,7 +64,7 @@ class Controls(Sending):
         """End the connection: GOAWAY, and every stream is gone."""
         if not self.failure:
             self.send_away(self.last_id, code, reason)
-            self.lose(reason, code)
+            self.lose(reason, code if self.is_server else LOST)  # the streams of a failed server just end
 
     def lose(self, reason: str, code: int = LOST) -> None:
         """The connection is over; nothing more is taken from it."""

@@ -1,0 +1,75 @@
+"""What a peer may do in any number, because it is no attack; and what becomes of its streams where it is."""
+
+from typing import Any
+
+from proxy.http2 import frames
+from proxy.http2.connection import LOST, Connection
+from proxy.http2.fields import Run
+from proxy.http2.stream import Stream
+
+REQUEST = Run(((":method", "POST"), (":scheme", "http"), (":path", "/")))
+REQUEST_BLOCK = b"\x83\x86\x84"
+ANSWER = Run(((":status", "200"),))
+
+
+class Seen:
+    """Keeps the streams that came, and how they were lost."""
+
+    def __init__(self) -> None:
+        self.streams: list[Stream] = []
+        self.resets: list[int] = []
+
+    def headers_came(self, stream: Stream, *_: Any, **__: Any) -> None:
+        self.streams.append(stream)
+
+    def reset_came(self, _stream: Stream, code: int) -> None:
+        self.resets.append(code)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+class Peer:
+    """One connection, and what it saw; its peer has greeted it."""
+
+    def __init__(self, *, is_server: bool) -> None:
+        self.seen = Seen()
+        self.ours = Connection(self.seen, [], 0.0, is_server=is_server)
+        self.ours.receive(frames.PREFACE * is_server + frames.frame(frames.SETTINGS, 0, 0), 0.0)
+
+
+def answered_early(number: int) -> bytes:
+    return b"".join((
+        frames.headers(number, b"\x88", end=False),
+        frames.headers(number, b"\0\x0bgrpc-status\x010", end=True),
+        frames.reset(number, 0),
+    ))  # fmt: skip
+
+
+def test_a_server_that_answers_early_and_resets_what_is_over_is_no_attacker() -> None:
+    # nginx does so for every request whose end it has not seen
+    peer = Peer(is_server=False)
+    for _ in range(10_000):
+        stream = peer.ours.open("owner")
+        peer.ours.send_headers(stream, [REQUEST], end=True)
+        peer.ours.receive(answered_early(stream.id), 0.0)
+    assert peer.ours.failure == ""
+
+
+def test_callers_whose_requests_are_answered_before_their_end_are_no_attackers() -> None:
+    peer = Peer(is_server=True)
+    for number in range(1, 20_000, 2):
+        peer.ours.receive(frames.headers(number, REQUEST_BLOCK, end=False), 0.0)
+        stream = peer.seen.streams[-1]
+        peer.ours.send_headers(stream, [ANSWER], end=True)
+        peer.ours.send_reset(stream, 0)
+        peer.ours.receive(frames.frame(frames.DATA, frames.END_STREAM, number, b"x"), 0.0)
+    assert peer.ours.failure == ""
+
+
+def test_the_streams_of_a_server_that_breaks_the_rules_are_lost_and_have_no_code_of_ours() -> None:
+    peer = Peer(is_server=False)
+    peer.ours.send_headers(peer.ours.open("owner"), [REQUEST], end=True)
+    peer.ours.receive(frames.frame(frames.SETTINGS, 0, 0) * 30, 0.0)
+    assert peer.ours.failure
+    assert peer.seen.resets == [LOST]
