@@ -1,5 +1,6 @@
 """Rollouts in virtual time end as real ones would."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -49,6 +50,13 @@ def test_by_sequential_tests_at_once_and_by_threshold_at_the_end_of_the_bake() -
 
     assert max(end.seconds for end in at_once) < 300
     assert min(end.seconds for end in later) >= 300
+
+
+def test_what_is_proven_failed_needs_no_least_number_of_calls() -> None:
+    found = ends(dataclasses.replace(plan("sequential"), min_calls=1_000_000), world(0.2))
+
+    assert {end.ended for end in found} == {Ended.ROLLED_BACK}
+    assert max(end.seconds for end in found) < 300
 
 
 def test_an_equal_candidate_is_promoted_where_proof_has_time() -> None:
