@@ -60,8 +60,11 @@ def test_what_is_there_is_found_and_soon(
 @pytest.mark.parametrize(
     "name",
     [
+        "equal, 0.2/s",
+        "equal, 1/s",
         "equal, 5/s",
         "equal, 50/s",
+        "equal, errors in bursts of 20, 5/s",
         "equal, errors in bursts of 20, 50/s",
         "slow calls in bursts of 20, p99 at its bound, 50/s",
         "p99 < 200 ms: true p99 200 ms, 50/s",
@@ -70,6 +73,21 @@ def test_what_is_there_is_found_and_soon(
 )
 def test_what_is_not_there_is_rarely_found(name: str) -> None:
     assert share(ends(name), Finding.BEYOND) <= RARE
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1 %, exactly at the bound, 5/s",
+        "+ 0.5 %: 1 %, exactly at the bound, 5/s",
+        "match ≥ 95 %: 95 %, 5/s",
+    ],
+)
+def test_exactly_at_the_bound_either_answer_is_rare(name: str) -> None:
+    found = ends(name)
+
+    assert share(found, Finding.BEYOND) <= RARE
+    assert share(found, Finding.WITHIN) <= RARE
 
 
 @pytest.mark.parametrize("name", ["equal, 200 users, Beta, 5/s", "equal, 2000 users, Zipf, Beta, 5/s"])
