@@ -8,8 +8,10 @@ PROTO_VENV := .venv-protos
 PROTO_READY := $(PROTO_VENV)/ready
 MODELS_VENV := .venv-models
 MODELS_READY := $(MODELS_VENV)/ready
+FUZZ_VENV := .venv-fuzz
+FUZZ_READY := $(FUZZ_VENV)/ready
 
-.PHONY: bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel soak-crosstalk soak-crash soak-power soak-machine clean
+.PHONY: fuzz bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows bench-attacks soak-crosstalk soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +24,7 @@ help:
 	@echo "make soak-crash    kill the control service at each of its writes (half an hour)"
 	@echo "make soak-power    cut its power at each of its writes and syncs"
 	@echo "make soak-machine  10 000 random histories of rollouts (ARGS=200: so many)"
+	@echo "make fuzz    ten minutes of made-up bytes at the HTTP/2 of the relay"
 	@echo "make clean   remove what make made"
 
 $(READY): pyproject.toml constraints.txt
@@ -39,6 +42,16 @@ $(MODELS_READY): tests/models/requirements.txt tests/models/constraints.txt
 	@test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
 	@$(MODELS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r tests/models/requirements.txt -c tests/models/constraints.txt
 	@touch $@
+
+$(FUZZ_READY): tests/fuzz/requirements.txt
+	@test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
+	@$(FUZZ_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r tests/fuzz/requirements.txt
+	@touch $@
+
+# Ten minutes; what it learns stays in .venv-fuzz, what it finds lies here as crash-*.
+fuzz: $(FUZZ_READY)
+	@mkdir -p $(FUZZ_VENV)/learnt
+	@PYTHONPATH=.:protos $(FUZZ_VENV)/bin/python -m tests.fuzz.connection -max_total_time=600 -max_len=4096 $(ARGS) $(FUZZ_VENV)/learnt tests/fuzz/corpus
 
 demo: $(READY)
 	@$(BIN)/understudy demo $(if $(KEEP),--keep) $(if $(ENGINE),--engine $(ENGINE))
@@ -97,6 +110,9 @@ bench-restarts: $(READY)
 
 bench-shadows: $(READY)
 	@$(BIN)/python -m benchmarks.hostile_shadows $(ARGS)
+
+bench-attacks: $(READY)
+	@$(BIN)/python -m benchmarks.attacks $(ARGS)
 
 bench-cancel: $(READY)
 	@$(BIN)/python benchmarks/cancelling.py
