@@ -93,9 +93,8 @@ async def compare(seconds: float) -> None:
                 count, theirs = said.split()
                 factor = (cpu - per_call * len(times)) / float(theirs)
                 p99 = times[len(times) * 99 // 100]
-                print(
-                    f"| {attack.name} | {count} | {factor:.2f} | {p99:.1f} | {failed} | {relay.memory():.0f} |"
-                )
+                row = (attack.name, count, f"{factor:.2f}", f"{p99:.1f}", failed, f"{relay.memory():.0f}")
+                print(f"| {' | '.join(map(str, row))} |", flush=True)
         finally:
             for one in (relay.process, model):
                 one.terminate()
