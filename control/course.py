@@ -8,29 +8,25 @@ command (an operator) ───────────────────�
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from understudy.v1 import control_pb2
+from understudy.v1 import rollout_pb2
 
-from control.clock import Clock
-from control.delivery.board import Board
-from control.delivery.fleet import Fleet, Sidecar, Snapshot
+from control.delivery.fleet import Sidecar, Snapshot
+from control.external.place import Place, place_of
 from control.refusals import NotNow
 from control.rollout import machine
 from control.rollout.accumulation import Row, entered, grown
 from control.rollout.decisions import Command, Event, Refused, SetTraffic, Step
 from control.rollout.inputs import Inputs
-from control.rollout.model import Observation, Plan, Settings, State
+from control.rollout.model import Observation, Plan, State
 from control.rollout.strategies import InvalidRollout, compile_rollout
 from control.rollout.traffic import promoted
 from control.rollout.verdicts import judge_all
-from control.signals import Changes
 from control.status.rollouts import Sight
 from control.store.changes import Advanced, Change
 from control.store.records import StoredRollout
 from control.store.services import StoredService
-from control.store.store import Store
+from control.surroundings import Surroundings
 from control.transitions import Standing, change_of
 
 CONTROLLER = "controller"
@@ -40,20 +36,6 @@ MANY = 2000
 
 KEEP_CLOCK = 1.0
 """Seconds of baking that a crash may cost at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What rollouts are carried out with."""
-
-    store: Store
-    board: Board
-    fleet: Fleet
-    clock: Clock
-    settings: Settings
-    notify: Sequence[control_pb2.Notify]
-    visible: Changes  # something that an operator could see is different
-    posted: Changes  # there are webhooks to deliver
 
 
 class Course:
@@ -78,6 +60,20 @@ class Course:
     @property
     def name(self) -> str:
         return self._stored.name
+
+    @property
+    def service(self) -> str:
+        """See Reader."""
+        return self.plan.service
+
+    @property
+    def metrics(self) -> tuple[rollout_pb2.ExternalMetric, ...]:
+        """See Reader."""
+        return tuple(self._stored.message.metrics)
+
+    def place(self, metric: str) -> Place | None:
+        """See Reader."""
+        return place_of(self.plan, self._state, self._first, metric)
 
     @property
     def is_over(self) -> bool:

@@ -10,15 +10,13 @@ the number in the id tells their order.
 """
 
 import asyncio
-import http.client
 import json
 import logging
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from control.clock import Clock
+from control.outbound import post
 from control.signals import Changes
 from control.store.outbox import Outbox, Posted
 
@@ -27,6 +25,9 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
 AT_ONCE = 32
 """Addresses; each has a thread while it is asked."""
+
+IGNORED = 64 * 1024
+"""Bytes of an answer, which nobody reads; more is an answer that is none."""
 
 logger = logging.getLogger(__name__)
 
@@ -103,26 +104,7 @@ def next_pause(attempts: int, draw: float) -> float:
     return longest * (0.5 + draw / 2)
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """An answer that is not 2xx is not taken: a redirected POST would arrive as a GET."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
-
-
 def _post(letter: Posted) -> str:
     """Empty where it was taken, else why not."""
     body = json.dumps({"event_id": letter.event_id} | json.loads(letter.body)).encode()
-    headers = {"content-type": "application/json", "user-agent": "understudy"}
-    request = urllib.request.Request(letter.url, body, headers, method="POST")  # noqa: S310 - checked as http(s)
-    try:
-        with _OPENER.open(request, timeout=TRY_SECONDS):
-            return ""
-    except urllib.error.HTTPError as error:
-        with error:
-            return f"answered {error.code}"
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
+    return post(letter.url, body, "application/json", TRY_SECONDS, IGNORED).error

@@ -29,13 +29,13 @@ from control.api.outcomes import OutcomesApi
 from control.api.rollouts import RolloutsApi
 from control.api.services import ServicesApi
 from control.clock import Clock, SystemClock
-from control.course import Surroundings
 from control.delivery.board import Board
 from control.delivery.discovery import Discovery
 from control.delivery.fleet import Fleet
 from control.delivery.recent import Recent
 from control.delivery.telemetry import Telemetry
 from control.desk import Desk
+from control.external.reader import Reader
 from control.forgetting import forget
 from control.notify import Notifier
 from control.outcomes.intake import DEFAULT_HORIZON, Rules
@@ -47,6 +47,7 @@ from control.signals import Changes
 from control.status.live import LiveViews
 from control.store.retention import Keep
 from control.store.store import open_store
+from control.surroundings import Surroundings
 from control.times import to_seconds
 from control.web.app import build_app
 
@@ -164,7 +165,9 @@ async def _start(
 
     notifying = tasks.create_task(Notifier(store.outbox, posted, clock, random.random).run(), name="notify")
     undo.push_async_callback(_end, notifying)
-    around = Surroundings(store, board, fleet, clock, config.settings, config.notify, visible, posted)
+    reader = Reader(store.evidence, clock)
+    undo.callback(reader.close)
+    around = Surroundings(store, board, fleet, clock, config.settings, config.notify, visible, posted, reader)
     retiring = tasks.create_task(Retirement(store, board, clock, visible).run(tick * 4), name="retirement")
     undo.push_async_callback(_end, retiring)
     forgetting = tasks.create_task(forget(store, fleet, clock, config.keep), name="forgetting")

@@ -12,7 +12,7 @@ import logging
 from sqlalchemy.exc import DatabaseError
 from understudy.v1 import rollout_pb2
 
-from control.course import Course, Surroundings
+from control.course import Course
 from control.refusals import AlreadyThere, Invalid, NotNow, NotThere
 from control.rollout.decisions import Command
 from control.rollout.model import Gate, Plan, State
@@ -21,6 +21,7 @@ from control.store.errors import ActiveRollout, Conflict, NameTaken
 from control.store.records import StoredRollout
 from control.store.services import StoredService
 from control.store.trouble import describe
+from control.surroundings import Surroundings
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -150,6 +151,13 @@ class Reconciler:
         self._following[course.name] = task
 
     async def _carry_out(self, course: Course) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._around.reader.follow(course), name=f"metrics {course.name}")
+            await self._look_until_over(course)
+            reading.cancel()
+        del self._courses[course.name], self._following[course.name]
+
+    async def _look_until_over(self, course: Course) -> None:
         pause, is_stale = self._tick, False
         while not course.is_over:
             try:
@@ -162,7 +170,6 @@ class Reconciler:
             else:
                 pause, is_stale, course.problem = self._tick, False, ""
             await asyncio.sleep(pause)
-        del self._courses[course.name], self._following[course.name]
 
     def _note_problem(self, course: Course, error: Exception) -> None:
         """Say it once, show it for as long as it lasts."""

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any
 
 import click
+from understudy.checks import Violation
 from understudy.loading import InvalidFile, load_document, parse_duration
 from understudy.loading.units import parse_percent
 
@@ -117,6 +118,9 @@ def _plan(file: pathlib.Path, gate: str | None) -> Plan:
     document = load_document(file, "Rollout")
     if gate is not None:
         document.message.gate = gate
+    if document.message.metrics:
+        text = "cannot be simulated: leave the metrics of other systems out, and what is required of them"
+        raise InvalidFile(document.problems([Violation("metrics", text)]))
     try:
         return compile_alone(document.message)
     except InvalidRollout as error:

@@ -56,3 +56,4 @@ class Verdict:
     to_fail: Reached | None = None  # how far the test is from a failure, and ...
     to_pass: Reached | None = None  # ... from a pass
     arm: str = ""  # that it was judged on
+    is_final: bool = False  # whatever is still to come

@@ -60,7 +60,7 @@ def _watch(plan: Plan, state: State, observation: Observation) -> Step:
     """The clock stands still, callers do not: what fails now is not left to them until somebody looks."""
     stage = plan.stages[state.stage]
     verdicts = judge_all(plan, stage, observation) if state.acked else ()
-    if plan.gate is Gate.SEQUENTIAL and state.cause is not Cause.FAILED and _failed(verdicts):
+    if state.cause is not Cause.FAILED and _is_lost(plan, verdicts):
         return _fail(plan, state, stage, verdicts)
     return Step(state, verdicts=verdicts)
 
@@ -88,7 +88,7 @@ def _progress(plan: Plan, state: State, observation: Observation, settings: Sett
     if stage.bake <= 0:
         return _pass(plan, state, stage, ())
     verdicts = judge_all(plan, stage, observation)
-    if plan.gate is Gate.SEQUENTIAL and _failed(verdicts):
+    if _is_lost(plan, verdicts):
         return _fail(plan, state, stage, verdicts)
     if state.elapsed - state.since < stage.bake and not _wrong_split(plan, stage, observation):
         return Step(state, verdicts=verdicts)
@@ -134,6 +134,11 @@ def _wrong_split(plan: Plan, stage: Stage, observation: Observation) -> str:
 
 def _failed(verdicts: Verdicts) -> Verdicts:
     return tuple(each for each in verdicts if each.outcome is Outcome.FAIL)
+
+
+def _is_lost(plan: Plan, verdicts: Verdicts) -> bool:
+    """Something failed, and not only by what was measured so far: the end of the bake would not change it."""
+    return any(plan.gate is Gate.SEQUENTIAL or each.is_final for each in _failed(verdicts))
 
 
 def _fail(plan: Plan, state: State, stage: Stage, verdicts: Verdicts) -> Step:

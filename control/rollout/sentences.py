@@ -67,6 +67,11 @@ def parse_criterion(text: str, external: Collection[str] = ()) -> Criterion:
     return criterion
 
 
+def is_own_metric(name: str) -> bool:
+    """A metric that the sidecars measure."""
+    return name in _SIMPLE or _PERCENTILE.fullmatch(name) is not None
+
+
 def _split(text: str) -> list[_Token]:
     return [
         _Token(match[0].strip(), match.end() - len(match[0].strip()) + 1) for match in _TOKEN.finditer(text)

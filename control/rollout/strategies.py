@@ -16,6 +16,7 @@ from understudy.checks.numbers import check_duration, check_positive_duration
 from understudy.checks.service import check_service
 from understudy.v1 import rollout_pb2, service_pb2
 
+from control.external.checks import check_metrics
 from control.rollout.compiling import external_names, plan_of
 from control.rollout.drafts import Draft, drafts_of
 from control.rollout.model import (
@@ -56,6 +57,8 @@ def check_rollout(
     violations += found
     gate = Gate(rollout.gate) if rollout.gate in GATES else Gate.SEQUENTIAL
     violations += check_drafts(drafts, gate, external_names(rollout))
+    sentences = [sentence for draft in drafts for sentence in draft.require]
+    violations += check_metrics(rollout.metrics, sentences, join(path, "metrics"))
     if service is not None:
         on_service = _check_service(rollout, service, path)
         if not violations and not on_service:
@@ -81,9 +84,6 @@ def _check_fields(rollout: rollout_pb2.Rollout, path: str) -> list[Violation]:
     for index, code in enumerate(rollout.error_codes):
         violations += _check_error_code(code, join(path, f"error_codes[{index}]"))
     violations += check_unique(list(rollout.error_codes), join(path, "error_codes"))
-    if rollout.metrics:
-        text = "metrics of other systems are not read by this version"
-        violations.append(Violation(join(path, "metrics"), text))
     for index, notify in enumerate(rollout.notify):
         violations += check_notify(notify, join(path, f"notify[{index}]"))
     violations += check_compare(rollout.compare, join(path, "compare"))

@@ -86,7 +86,18 @@ def _judge_external(criterion: Criterion, observation: Observation, plan: Plan) 
         outcome = Outcome.INCONCLUSIVE
     value = answers[-1] if answers else None
     count = Count(criterion.name, len(readings), counted)
-    return Verdict(criterion.text, outcome, value, bound, len(answers), detail, Gate.THRESHOLD, (count,))
+    is_final = outcome is Outcome.FAIL  # what is not forgiven now never will be
+    return Verdict(
+        criterion.text,
+        outcome,
+        value,
+        bound,
+        len(answers),
+        detail,
+        Gate.THRESHOLD,
+        (count,),
+        is_final=is_final,
+    )
 
 
 def _bound_of(bound: OfStable, stable: float) -> float:

@@ -11,9 +11,13 @@ from understudy.v1 import telemetry_pb2
 
 from control.store.comparisons import take_comparisons
 from control.store.database import Database, transactional
+from control.store.own_evidence import append_own
 from control.store.predictions import take_predictions
 from control.store.schema import evidence, exemplars, reports
 from control.times import to_seconds
+
+READINGS = "metrics"
+"""Stands where evidence has the sidecar that reported it."""
 
 KEPT_EXEMPLARS = 200
 """Of each service and kind."""
@@ -70,6 +74,13 @@ class EvidenceLog:
         else:
             for one, is_new in zip(batch, kept, strict=True):
                 one.done.set_result(is_new)
+
+    @transactional
+    async def append_reading(
+        self, connection: AsyncConnection, service: str, entry: telemetry_pb2.Evidence, now: float
+    ) -> None:
+        """Keep what another system was asked for."""
+        await append_own(connection, [(service, entry)], READINGS, now)
 
     @transactional
     async def since(

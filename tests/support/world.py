@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 from understudy.v1 import rollouts_pb2, service_pb2, telemetry_pb2
 
-from control.course import Surroundings
 from control.delivery.board import Board
 from control.delivery.fleet import Answer, Fleet, Sidecar
+from control.external.reader import Reader
 from control.reconciler import Reconciler
 from control.refusals import NotNow, NotThere
 from control.rollout.decisions import Command
@@ -30,6 +30,7 @@ from control.signals import Changes
 from control.store.errors import StoreRefused
 from control.store.records import StoredRollout
 from control.store.store import Store, open_store
+from control.surroundings import Surroundings
 from control.times import to_timestamp
 from tests.support.fake_sidecar import live
 from tests.support.rollouts import make_rollout, make_service
@@ -129,8 +130,9 @@ class World:
                 visible, posted = Changes(), Changes()
                 self.store, self.fleet, self.board = store, Fleet(visible), Board(await store.next_epoch())
                 self.board.put_up(await store.services.every())
+                reader = Reader(store.evidence, self.clock)
                 around = Surroundings(
-                    store, self.board, self.fleet, self.clock, Settings(), (), visible, posted
+                    store, self.board, self.fleet, self.clock, Settings(), (), visible, posted, reader
                 )
                 self.reconciler = Reconciler(around, tasks, NEVER)
                 await self.reconciler.begin()

@@ -50,14 +50,17 @@ def _keep(control: control_pb2.Control, field: str, default: float) -> float:
 
 def check_notify(notify: control_pb2.Notify, path: str) -> list[Violation]:
     """The rules of a webhook."""
-    violations = []
-    if not _is_http(notify.url):
-        violations.append(
-            Violation(join(path, "url"), f"must be an http:// or https:// address, got {notify.url!r}")
-        )
+    violations = check_address(notify.url, join(path, "url"))
     for index, event in enumerate(notify.events):
         violations += check_choice(event or "(empty)", EVENTS, join(path, f"events[{index}]"))
     return violations
+
+
+def check_address(url: str, path: str) -> list[Violation]:
+    """It is one that can be asked over HTTP."""
+    if _is_http(url):
+        return []
+    return [Violation(path, f"must be an http:// or https:// address, got {url!r}")]
 
 
 def _is_http(url: str) -> bool:

@@ -185,7 +185,7 @@ def test_without_a_service_only_the_rollout_is_judged() -> None:
         ({"canary": {"require": ["latency_mean < 1s"]}}, "canary.require[0]", "it takes `gate: threshold`"),
         ({"canary": {"require": ["score_mean > 1"]}}, "canary.require[0]", "score_mean is a single reading"),
         ({"canary": {"require": ["load < 1"]}, "metrics": LOAD}, "canary.require[0]", "load is a single"),
-        ({"canary": {}, "metrics": LOAD}, "metrics", "are not read by this version"),
+        ({"canary": {}, "metrics": LOAD}, "metrics[0].name", "no criterion asks for load"),
         (
             {"canary": {"require": ["latency_p99 <= stable + 20ms"]}},
             "canary.require[0]",

@@ -1,0 +1,1 @@
+"""Metrics of other systems: what is asked of them, what their answers say, and who asks in good time."""

@@ -1,0 +1,116 @@
+"""Reads the external metrics of rollouts under way, each in a task of its own.
+
+    no stage that bakes asks for it ──▶ one does: ask at once ──▶ write what came ──▶ after `interval` again
+              ▲                                                                             │
+              └────────────────────────── the stage is over ◀───────────────────────────────┘
+
+Nothing else waits for an answer: sources are asked from threads, rollouts go on by what is in the store. A
+reading belongs to the snapshot that was in force when it was asked for; one that comes too late for its stage
+counts for none.
+"""
+
+import asyncio
+import functools
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from understudy.checks.numbers import seconds
+from understudy.v1 import rollout_pb2, telemetry_pb2
+
+from control.clock import Clock
+from control.external.asking import NoAnswer, question_of
+from control.external.checks import DEFAULT_INTERVAL, DEFAULT_TIMEOUT
+from control.external.place import Place
+from control.outbound import post
+from control.store.evidence import EvidenceLog
+from control.times import to_timestamp
+
+LOOK = 0.25
+"""Seconds between two looks at where the rollout stands."""
+
+AT_ONCE = 32
+"""Sources; each has a thread while it is asked."""
+
+MOST = 1024 * 1024
+"""Bytes of an answer."""
+
+logger = logging.getLogger(__name__)
+
+
+class Course(Protocol):
+    """A rollout under way, as far as it matters here."""
+
+    @property
+    def service(self) -> str:
+        """The name of its service."""
+
+    @property
+    def metrics(self) -> tuple[rollout_pb2.ExternalMetric, ...]:
+        """What it asks other systems for."""
+
+    def place(self, metric: str) -> Place | None:
+        """Where it stands, if that is in a stage that bakes and asks for this metric."""
+
+
+class Reader:
+    """Reads what rollouts ask of other systems."""
+
+    def __init__(self, evidence: EvidenceLog, clock: Clock) -> None:
+        self._evidence = evidence
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="metric")
+
+    def close(self) -> None:
+        """Begin nothing more; who is asked now is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def follow(self, course: Course) -> None:
+        """Read a rollout's metrics until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for metric in course.metrics:
+                tasks.create_task(self._follow(course, metric), name=f"metric {metric.name}")
+
+    async def _follow(self, course: Course, metric: rollout_pb2.ExternalMetric) -> None:
+        interval = seconds(metric.interval) or DEFAULT_INTERVAL
+        last: Place | None = None
+        due = 0.0
+        while True:
+            place, now = course.place(metric.name), self._clock.monotonic()
+            if place is not None and (place != last or now >= due):
+                last, due = place, now + interval
+                try:
+                    await self._read(course, metric, place)
+                except Exception:  # the store's: there is a next time
+                    logger.exception("a reading could not be written", extra={"metric": metric.name})
+            await asyncio.sleep(LOOK)
+
+    async def _read(self, course: Course, metric: rollout_pb2.ExternalMetric, place: Place) -> None:
+        reading = telemetry_pb2.Reading(metric=metric.name)
+        try:
+            reading.value = await self._ask(metric, place)
+        except NoAnswer as error:
+            reading.error = str(error)
+            logger.warning("a metric was not read", extra={"metric": metric.name, "reason": reading.error})
+        wall = self._clock.wall()
+        reading.time.CopyFrom(to_timestamp(wall))
+        entry = telemetry_pb2.Evidence(
+            route=place.names["route"],
+            epoch=place.snapshot[0],
+            version=place.snapshot[1],
+            readings=[reading],
+        )
+        await self._evidence.append_reading(course.service, entry, wall)
+
+    async def _ask(self, metric: rollout_pb2.ExternalMetric, place: Place) -> float:
+        question = question_of(metric, place.names)
+        timeout = seconds(metric.timeout) or DEFAULT_TIMEOUT
+        ask = functools.partial(post, question.url, question.body, question.content_type, timeout, MOST)
+        try:
+            async with asyncio.timeout(timeout):  # a name's lookup has no timeout of its own
+                answered = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        except TimeoutError:
+            raise NoAnswer(f"none within {timeout:g}s") from None
+        if answered.error:
+            raise NoAnswer(answered.error[:200])
+        return question.read(answered.body)
