@@ -4,6 +4,8 @@ from proxy.engines.engine import Listening
 
 MAX_METADATA = 64 * 1024
 WINDOW = 256 * 1024
+MIRROR_WINDOW = 64 * 1024
+"""What a copy's answer may bring before it is counted, as many times as copies are under way."""
 
 # Of an argument given twice the first counts: each stands in one place only.
 _COMMON = (
@@ -13,11 +15,11 @@ _COMMON = (
     # A window that is as large as the link allows would let each call of a peer that does not read hold
     # megabytes here; a message that is being read has as much as it needs, whatever its window.
     ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", WINDOW),
 )
 
 _SERVER = (
     *_COMMON,
+    ("grpc.http2.lookahead_bytes", WINDOW),
     # The sidecar is never the smaller limit: gRPC's default would refuse messages above 4 MiB.
     ("grpc.max_receive_message_length", -1),
     # Callers' keepalive pings are answered, however often; nobody is struck out for them.
@@ -40,6 +42,7 @@ def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ..
     """Arguments of a channel to a model server; `max_receive` in bytes, -1 for no limit."""
     arguments: list[tuple[str, int | str]] = [
         *_COMMON,
+        ("grpc.http2.lookahead_bytes", WINDOW if max_receive < 0 else MIRROR_WINDOW),
         ("grpc.max_receive_message_length", max_receive),
         # Environment variables for web proxies must never reroute predictions.
         ("grpc.enable_http_proxy", 0),
