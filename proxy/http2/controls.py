@@ -79,7 +79,7 @@ class Controls(Sending):
         """Tell the peer to open no more streams; with `last`, those that it opens from now on are ignored."""
         self.is_leaving = True
         if last:
-            self._last_taken = self.last_id
+            self._last_taken = min(self._last_taken, self.last_id)  # what was ignored stays so
         self.send_away(self._last_taken, NO_ERROR)
 
     def ping(self) -> None:

@@ -11,6 +11,8 @@ EXACT = 1000.0
 """Seconds up to which gRPC's steps are those of `wire_exact`."""
 CLOCK_SLACK = 0.005
 """Seconds that a caller's cancellation at its deadline may be early, by its clock and the way here."""
+LONGER = 0.03
+"""By how much of itself gRPC core may write a deadline longer: it repeats one from before that is near."""
 
 
 def shrink(remaining: float | None, timeout: float | None) -> float | None:
@@ -40,7 +42,7 @@ def code_of_cancellation(remaining: float | None, allowed: float | None = None) 
     """What a caller's cancellation counts as: at or after its deadline it is the deadline's.
 
     `allowed` is the time that the call had in all, as it was written on the wire: its own clock runs out by
-    as much earlier as that was rounded up.
+    as much earlier as that is longer.
     """
-    slack = CLOCK_SLACK + allowed / 100 if allowed is not None else 0.0
+    slack = CLOCK_SLACK + allowed * LONGER if allowed is not None else 0.0
     return "DEADLINE_EXCEEDED" if remaining is not None and remaining <= slack else "CANCELLED"

@@ -55,6 +55,7 @@ async def test_new_connections_go_to_the_successor_and_calls_in_flight_end(
             server.behaviour = echo
             async with proxy(file) as new:
                 await new.until_ready()
+                assert bool(new.logged("took the port over")) is (engine == "relay")
                 old.terminate()
                 while not old.logged("handed the port over"):  # noqa: ASYNC110  # no event tells
                     await asyncio.sleep(0.01)

@@ -1,8 +1,8 @@
 """A caller's connection: its requests become exchanges."""
 
 import asyncio
-import functools
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from proxy.engines.relay.requests import Malformed, read_request
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from proxy.engines.relay.callers import Callers
     from proxy.engines.relay.carrier import Carrier
 
-ROUND_TRIP = 0.25
-"""Seconds between the GOAWAY that warns callers and the one that ends it: for calls that are on their way."""
+ROUND_TRIP = 2.0
+"""Seconds at most between the GOAWAY that warns a caller and the one that ends it.
+
+As a rule it takes as long as the caller needs to answer the PING behind the first: what it sent before that
+answer is here by then, and it opens nothing after.
+"""
 
 
 class CallerConnection(Socket):
@@ -29,12 +33,16 @@ class CallerConnection(Socket):
         carrier: "Carrier",
         all_of_them: "Callers",
         age: float | None,
+        *,
+        is_late: bool = False,  # it comes while the sidecar leaves
     ) -> None:
         super().__init__(dirty, is_server=True)
         self._carrier = carrier
         self._all = all_of_them
         self._peer = ""
-        self._age = age
+        self._age = 0.0 if is_late else age
+        self._is_warned = False
+        self.told = asyncio.Event()  # which of its calls were taken up; or it is gone
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -44,7 +52,7 @@ class CallerConnection(Socket):
             cast("asyncio.Transport", transport).abort()
             return
         if self._age is not None:
-            self._later(self._age * random.uniform(0.9, 1.1), last=False)  # noqa: S311  # not a secret
+            self._later(self._age * random.uniform(0.9, 1.1), self.warn)  # noqa: S311  # not a secret
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,17 +60,31 @@ class CallerConnection(Socket):
         self._all.drop(self)
         if self._timer is not None:
             self._timer.cancel()
+        self.told.set()
         super().connection_lost(exc)
 
-    def _later(self, delay: float, *, last: bool) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay, functools.partial(self._retire, last=last))
-
-    def _retire(self, *, last: bool) -> None:
-        """Old enough: the caller shall connect anew. It closes this one when its calls have ended."""
-        self.http2.leave(last=last)
+    def warn(self) -> None:
+        """The caller shall connect anew; what it sends before it has heard of that is still taken up."""
+        if self._is_warned:
+            return
+        self._is_warned = True
+        self.http2.leave(last=False)
+        self.http2.ping()
         self.flush()
-        if not last:
-            self._later(ROUND_TRIP, last=True)
+        self._later(ROUND_TRIP, self.tell)
+
+    def tell(self) -> None:
+        """Nothing more is taken up. The caller closes the connection when its calls have ended."""
+        if self.told.is_set():
+            return
+        self.told.set()
+        self.http2.leave(last=True)
+        self.flush()
+
+    def _later(self, delay: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay, then)
 
     def peer(self) -> str:
         """The caller's address, in gRPC name syntax."""
@@ -103,4 +125,6 @@ class CallerConnection(Socket):
         del code
 
     def ping_answered(self) -> None:
-        """See Events."""
+        """See Events: whatever it sent before it was warned is here."""
+        if self._is_warned:
+            self.tell()

@@ -1,6 +1,7 @@
 """The engine: a listening socket, the connections on either side, and the table that is in force."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.in_force import InForce, build
 from proxy.engines.mirror import Mirrors
+from proxy.engines.relay import heir
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.caller import ROUND_TRIP, CallerConnection
 from proxy.engines.relay.callers import Callers
 from proxy.engines.relay.carrier import Carrier
 from proxy.engines.relay.shadow import ask
-from proxy.engines.relay.socket import close, flush
+from proxy.engines.relay.socket import close
 from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import Table
@@ -27,6 +29,9 @@ from proxy.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from proxy.http2.connection import Connection
+
+BACKLOG = 1024
+"""Connections that may wait to be taken."""
 
 GRACE = 30.0
 """Seconds that calls on a replaced connection may still take."""
@@ -57,8 +62,12 @@ class RelayEngine:
         self._listening = listening
         self._server: asyncio.Server | None = None
         self._port = 0  # of none, or a unix socket
+        self._heir: heir.Heir | None = None  # to the sidecar before
+        self._offer: heir.Offer | None = None  # to the one after
+        self._offering: asyncio.Task[None] | None = None
         self._dirty: list[Connection] = []
         self._callers = Callers(self._dirty)
+        self._is_leaving = False
         self._idle = asyncio.Event()
         calls.on_idle = self._idle.set
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
@@ -77,16 +86,29 @@ class RelayEngine:
                 self._server = await loop.create_unix_server(self._caller, address.removeprefix("unix:"))
                 return address
             host, _, port = address.rpartition(":")
-            self._server = await loop.create_server(
-                self._caller,
-                host.strip("[]"),
-                int(port),
-                reuse_port=self._listening.reuse_port,
-                backlog=1024,
-            )
+            is_shared = self._listening.reuse_port
+            if is_shared and heir.is_possible(address):
+                self._heir = await asyncio.to_thread(heir.inherit, address)
+            if self._heir is not None:
+                _log.info("took the port over", extra={"port": int(port)})
+                self._server = await loop.create_server(
+                    self._caller, sock=self._heir.listener, backlog=BACKLOG
+                )
+            else:
+                self._server = await loop.create_server(
+                    self._caller, host.strip("[]"), int(port), reuse_port=is_shared, backlog=BACKLOG
+                )
         except OSError:
             raise CannotStart(f"listen: {address} cannot be had; is it taken?") from None
         self._port = self._server.sockets[0].getsockname()[1]
+        listeners = sockets.listeners(self._port)
+        if is_shared and heir.is_possible(address) and len(listeners) == 1:
+            self._offer = heir.Offer(address, listeners[0])
+            self._offering = self._tasks.create_task(self._offer.run(), name="offer the port")
+            self._offering.add_done_callback(lambda _: listeners[0].close())
+        else:
+            for one in listeners:
+                one.close()
         return f"{host}:{self._port}"
 
     def apply(self, table: Table) -> None:
@@ -120,20 +142,15 @@ class RelayEngine:
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on others' calls
         """Leave; see Engine.
 
-        Callers hear that they should go elsewhere, then, when that has reached them, which of their calls
+        Callers hear that they should go elsewhere, then, when they have answered that, which of their calls
         were taken up: those end here, and every other is theirs to send again. None is in between.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
-        if self._listening.reuse_port and await sockets.hand_over(self._port):
-            _log.info("handed the port over", extra={"port": self._port})
-            await asyncio.sleep(min(timeout, HANDSHAKES))
+        await self._hand_over(timeout)
         if self._server is not None:
             self._server.close()
-        self._leave(last=False)
-        if self._callers.open:
-            await asyncio.sleep(min(timeout, ROUND_TRIP))
-        self._leave(last=True)
+        await self._leave(min(timeout, ROUND_TRIP))
         try:
             async with asyncio.timeout_at(until):
                 while self._calls.in_flight:
@@ -145,14 +162,38 @@ class RelayEngine:
         for upstream in self._upstreams():
             await upstream.close()
 
-    def _leave(self, *, last: bool) -> None:
-        for caller in self._callers.open:
-            caller.http2.leave(last=last)
-        flush(self._dirty)
+    async def _hand_over(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on a pause
+        """Leave the port to a successor: it has this very socket, or new connections are steered away."""
+        is_taken = self._offer is not None and self._offer.is_taken
+        if self._offering is not None:
+            self._offering.cancel()
+            await asyncio.wait([self._offering])
+        if is_taken:
+            if self._server is not None:
+                self._server.close()  # both accepted until now
+            _log.info("handed the port over", extra={"port": self._port})
+            await asyncio.sleep(min(timeout, HANDSHAKES))
+        elif self._listening.reuse_port and await sockets.hand_over(self._port):
+            _log.info("handed the port over", extra={"port": self._port})
+            await asyncio.sleep(min(timeout, HANDSHAKES))
+        if self._heir is not None:
+            self._heir.close()
+
+    async def _leave(self, patience: float) -> None:
+        """Until every caller knows which of its calls were taken up, those that connect meanwhile, too."""
+        self._is_leaving = True
+        for caller in tuple(self._callers.open):
+            caller.warn()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while untold := [caller for caller in self._callers.open if not caller.told.is_set()]:
+                    await untold[0].told.wait()
+        for caller in tuple(self._callers.open):
+            caller.tell()
 
     def _caller(self) -> CallerConnection:
         age = self._listening.max_connection_age
-        return CallerConnection(self._dirty, self._carrier, self._callers, age)
+        return CallerConnection(self._dirty, self._carrier, self._callers, age, is_late=self._is_leaving)
 
     def _address(self, name: str, authority: str, max_receive: int, lost: asyncio.Event) -> Address:
         del authority, max_receive  # the caller's own authority passes; a copy bounds its answer itself

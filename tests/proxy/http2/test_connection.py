@@ -249,6 +249,19 @@ def test_after_the_last_go_away_new_streams_are_ignored() -> None:
     assert pair.ours.failure == ""
 
 
+def test_a_stream_that_was_ignored_is_not_said_to_be_taken_up_later() -> None:
+    pair = Pair(is_server=True)
+    pair.theirs.send_headers(1, list(REQUEST.fields))
+    pair.exchange()
+    pair.ours.leave(last=True)
+    pair.theirs.send_headers(3, list(REQUEST.fields))
+    pair.ours.receive(pair.theirs.data_to_send(), 0.0)
+    pair.ours.leave(last=True)
+
+    said = frames.split(b"".join(pair.ours.out))[0]
+    assert [int.from_bytes(one[3][:4], "big") for one in said if one[0] == frames.GOAWAY] == [1, 1]
+
+
 @given(st.binary(max_size=400), st.booleans())
 def test_garbage_raises_nothing(garbage: bytes, is_server: bool) -> None:
     ours = Connection(Seen(), [], 0.0, is_server=is_server)

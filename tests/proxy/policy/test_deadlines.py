@@ -38,6 +38,11 @@ def test_a_cancellation_at_or_after_the_deadline_is_the_deadline_s(remaining, co
     assert code_of_cancellation(remaining) == code
 
 
+@pytest.mark.parametrize(("remaining", "code"), [(0.03, "DEADLINE_EXCEEDED"), (0.05, "CANCELLED")])
+def test_a_deadline_that_was_repeated_from_a_call_before_may_be_3_percent_longer(remaining, code):
+    assert code_of_cancellation(remaining, allowed=1.0) == code
+
+
 @given(st.floats(0.0005, 1e7))
 def test_what_is_written_is_a_little_less(timeout):
     assert 0.97 * timeout - 0.02 <= wire_exact(timeout) <= timeout
