@@ -8,39 +8,15 @@ import pathlib
 import resource
 import subprocess
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
 from understudy.v1 import services_pb2, services_pb2_grpc
 
 from tests.support.fake_sidecar import FakeSidecar, fake_sidecar, live
-from tests.support.processes import PATIENCE, UNDERSTUDY, understudy
+from tests.support.processes import Control, control_process, understudy
 from tests.support.rollouts import make_service
-
-
-@contextlib.asynccontextmanager
-async def control(directory: pathlib.Path, log: pathlib.Path) -> AsyncIterator[tuple[int, dict[str, str]]]:
-    """`understudy control` with its store there; its process id and where it listens."""
-    with log.open("wb") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *(UNDERSTUDY, "control", "--store", f"sqlite:///{directory}/understudy.db"),
-            *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-        )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            line = await process.stdout.readline()
-        yield process.pid, json.loads(line)["listening"]
-        process.terminate()
-        async with asyncio.timeout(PATIENCE):
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def _answered(sidecar: FakeSidecar) -> bool:
@@ -54,8 +30,8 @@ async def _answered(sidecar: FakeSidecar) -> bool:
     return True
 
 
-def _page(listening: dict[str, str]) -> str:
-    with urllib.request.urlopen(f"http://{listening['http']}/api/state") as answer:
+def _page(control: Control) -> str:
+    with urllib.request.urlopen(f"http://{control.listening['http']}/api/state") as answer:
         return str(json.load(answer)["trouble"])
 
 
@@ -67,25 +43,25 @@ async def _suffer(
 ) -> None:
     """Everybody is told; sidecars keep what they have; all goes on once it can."""
     large = _large_service(log.parent)
-    async with control(directory, log) as (pid, listening), fake_sidecar(listening["grpc"]) as sidecar:
+    async with control_process(directory, log) as control, fake_sidecar(control.address) as sidecar:
         services = services_pb2_grpc.ServicesStub(sidecar.channel)
         await services.Apply(services_pb2.ApplyRequest(service=make_service()))
         await sidecar.has(1)
         assert await _answered(sidecar)
-        assert await asyncio.to_thread(_page, listening) == ""
-        break_it(pid)
+        assert await asyncio.to_thread(_page, control) == ""
+        break_it(control.pid)
         while await _answered(sidecar):
             pass
-        assert "its disk" in await asyncio.to_thread(_page, listening)
-        applied = await understudy("service", "apply", "-f", str(large), "--control", listening["grpc"])
+        assert "its disk" in await asyncio.to_thread(_page, control)
+        applied = await understudy("service", "apply", "-f", str(large), "--control", control.address)
         assert (applied.code, len(applied.err.splitlines())) == (1, 1), applied
         assert "the store: its disk" in applied.err
         assert sidecar.in_force[1] == 1
-        async with fake_sidecar(listening["grpc"], node="pod-2") as newcomer:
+        async with fake_sidecar(control.address, node="pod-2") as newcomer:
             await newcomer.has(1)  # what is in force is still given to whoever comes
-        mend(pid)
+        mend(control.pid)
         assert await _answered(sidecar)
-        assert await asyncio.to_thread(_page, listening) == ""
+        assert await asyncio.to_thread(_page, control) == ""
         await services.Apply(services_pb2.ApplyRequest(service=make_service()))
         await sidecar.has(2)
     _check_log(log)

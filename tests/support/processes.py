@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pathlib
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -47,6 +48,19 @@ async def understudy(*arguments: str, env: Mapping[str, str] | None = None) -> E
             await process.wait()
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
+
+
+@dataclass(frozen=True)
+class Control:
+    """A running control service."""
+
+    pid: int
+    listening: dict[str, str]
+
+    @property
+    def address(self) -> str:
+        """Where sidecars and commands find it."""
+        return self.listening["grpc"]
 
 
 @dataclass
@@ -105,7 +119,7 @@ def sidecar_file(
 @contextlib.asynccontextmanager
 async def proxy(file: pathlib.Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Proxy]:
     """`understudy proxy --config FILE`, once it has said that it listens."""
-    errors = file.with_suffix(".err")
+    errors = file.with_suffix(f".{secrets.token_hex(4)}.err")  # two may run on one file at a time
     with errors.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             UNDERSTUDY,
@@ -130,6 +144,30 @@ async def proxy(file: pathlib.Path, env: Mapping[str, str] | None = None) -> Asy
     assert rest == b""  # the announcement is all that stands there
     assert "Traceback" not in errors.read_text()
     assert [line for line in map(json.loads, _json_lines(errors)) if line["level"] == "error"] == []
+
+
+@contextlib.asynccontextmanager
+async def control_process(directory: pathlib.Path, log: pathlib.Path) -> AsyncIterator[Control]:
+    """`understudy control` with its store in that directory; stopped in the end, which it must survive."""
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(UNDERSTUDY, "control", "--store", f"sqlite:///{directory}/understudy.db"),
+            *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+        )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            line = await process.stdout.readline()
+        yield Control(process.pid, json.loads(line)["listening"])
+        process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def _json_lines(file: pathlib.Path) -> list[str]:
