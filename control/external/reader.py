@@ -15,6 +15,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from sqlalchemy.exc import DatabaseError
 from understudy.checks.numbers import seconds
 from understudy.v1 import rollout_pb2, telemetry_pb2
 
@@ -24,6 +25,7 @@ from control.external.checks import DEFAULT_INTERVAL, DEFAULT_TIMEOUT
 from control.external.place import Place
 from control.outbound import post
 from control.store.evidence import EvidenceLog
+from control.store.trouble import describe
 from control.times import to_timestamp
 
 LOOK = 0.25
@@ -74,24 +76,28 @@ class Reader:
     async def _follow(self, course: Course, metric: rollout_pb2.ExternalMetric) -> None:
         interval = seconds(metric.interval) or DEFAULT_INTERVAL
         last: Place | None = None
-        due = 0.0
+        due, trouble = 0.0, ""
         while True:
             place, now = course.place(metric.name), self._clock.monotonic()
             if place is not None and (place != last or now >= due):
                 last, due = place, now + interval
+                before = trouble
                 try:
-                    await self._read(course, metric, place)
-                except Exception:  # the store's: there is a next time
-                    logger.exception("a reading could not be written", extra={"metric": metric.name})
+                    trouble = await self._read(course, metric, place)
+                except DatabaseError as error:  # there is a next time
+                    trouble = f"the store: {describe(error)}"
+                if trouble and trouble != before:  # once for as long as it lasts
+                    extra = {"rollout": place.names["rollout"], "metric": metric.name, "reason": trouble}
+                    logger.warning("a metric was not read", extra=extra)
             await asyncio.sleep(LOOK)
 
-    async def _read(self, course: Course, metric: rollout_pb2.ExternalMetric, place: Place) -> None:
+    async def _read(self, course: Course, metric: rollout_pb2.ExternalMetric, place: Place) -> str:
+        """Ask once and keep what came; empty, or why nothing did."""
         reading = telemetry_pb2.Reading(metric=metric.name)
         try:
             reading.value = await self._ask(metric, place)
         except NoAnswer as error:
             reading.error = str(error)
-            logger.warning("a metric was not read", extra={"metric": metric.name, "reason": reading.error})
         wall = self._clock.wall()
         reading.time.CopyFrom(to_timestamp(wall))
         entry = telemetry_pb2.Evidence(
@@ -101,6 +107,7 @@ class Reader:
             readings=[reading],
         )
         await self._evidence.append_reading(course.service, entry, wall)
+        return reading.error
 
     async def _ask(self, metric: rollout_pb2.ExternalMetric, place: Place) -> float:
         question = question_of(metric, place.names)

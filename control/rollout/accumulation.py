@@ -152,14 +152,14 @@ def _split(plan: Plan, before: Split, rows: Sequence[Row], since: tuple[int, int
 
 
 def _readings(
-    before: Mapping[str, tuple[float | None, ...]], rows: Sequence[Row], since: tuple[int, int]
-) -> Mapping[str, tuple[float | None, ...]]:
+    before: Mapping[str, tuple[float | str, ...]], rows: Sequence[Row], since: tuple[int, int]
+) -> Mapping[str, tuple[float | str, ...]]:
     """External metrics as they were read in this stage."""
     grew = dict(before)
     for row in rows:
         if row.snapshot >= since:
             for reading in row.evidence.readings:
-                value = reading.value if reading.HasField("value") else None
+                value = reading.value if reading.HasField("value") else reading.error
                 grew[reading.metric] = (*grew.get(reading.metric, ()), value)
     return grew
 

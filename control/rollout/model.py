@@ -211,8 +211,8 @@ class Observation:
     candidate: ArmEvidence = field(default_factory=ArmEvidence)  # live calls to the candidate
     mirrored: ArmEvidence = field(default_factory=ArmEvidence)  # copies to the candidate
     noise: ArmEvidence = field(default_factory=ArmEvidence)  # copies to a twin of what served the call
-    # By external metric, as they were read in this stage; None: no answer.
-    readings: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    # By external metric, as they were read in this stage; a text says why there was no answer.
+    readings: Mapping[str, tuple[float | str, ...]] = field(default_factory=dict)
     earlier: Mapping[str, int] = field(default_factory=dict)  # by arm: calls of the rollout's earlier stages
     proofs: Mapping[tuple[str, str], Proof] = field(default_factory=dict)  # by sentence and arm
     warmth: Warmth = field(default_factory=Warmth)

@@ -70,15 +70,18 @@ def _judge_external(criterion: Criterion, observation: Observation, plan: Plan) 
     bound = criterion.bound.value if isinstance(criterion.bound, Absolute) else None
     rules = plan.external[criterion.name]
     readings = observation.readings.get(criterion.name, ())
-    answers = [each for each in readings if each is not None]
-    silent = len(readings) - len(answers)
+    answers = [each for each in readings if not isinstance(each, str)]
+    silences = [each for each in readings if isinstance(each, str)]
 
-    def holds(value: float | None) -> bool:
-        return value is not None and bound is not None and criterion.comparison.holds(value, bound)
+    def holds(value: float | str) -> bool:
+        return not isinstance(value, str) and bound is not None and criterion.comparison.holds(value, bound)
 
     beyond = sum(not holds(each) for each in answers)
-    counted = beyond + (silent if rules.silence_fails else 0)
-    detail = f"{criterion.name}: {len(answers)} answers, {beyond} beyond the bound; {silent} times no answer"
+    counted = beyond + (len(silences) if rules.silence_fails else 0)
+    detail = f"{criterion.name}: {len(answers)} answers, {beyond} beyond the bound"
+    detail += f"; {len(silences)} times no answer"
+    if silences:
+        detail += f" (last: {silences[-1]})"
     outcome = Outcome.PASS
     if counted > rules.failure_limit:
         outcome, detail = Outcome.FAIL, f"{detail}; {rules.failure_limit} are forgiven"

@@ -88,9 +88,12 @@ def test_an_observation_is_of_the_stages_own_snapshot_and_arms() -> None:
 
 
 def test_a_new_stage_begins_with_nothing_but_what_the_rollout_has_seen() -> None:
-    readings = [telemetry_pb2.Reading(metric="load", value=3), telemetry_pb2.Reading(metric="load")]
+    readings = [
+        telemetry_pb2.Reading(metric="load", value=3),
+        telemetry_pb2.Reading(metric="load", error="gone"),
+    ]
     before = looked(Observation(), seen_by(codes={"OK": 5}, arrival=4), seen_by(readings=readings))
-    assert before.readings == {"load": (3, None)}
+    assert before.readings == {"load": (3, "gone")}
     after = entered(before)
     assert (after.candidate, after.readings, after.span) == (ArmEvidence(), {}, None)
     assert (after.earlier, after.arrival) == ({"candidate": 5}, 4)
