@@ -166,7 +166,6 @@ async def _start(
     notifying = tasks.create_task(Notifier(store.outbox, posted, clock, random.random).run(), name="notify")
     undo.push_async_callback(_end, notifying)
     reader = Reader(store.evidence, clock)
-    undo.callback(reader.close)
     around = Surroundings(store, board, fleet, clock, config.settings, config.notify, visible, posted, reader)
     retiring = tasks.create_task(Retirement(store, board, clock, visible).run(tick * 4), name="retirement")
     undo.push_async_callback(_end, retiring)

@@ -4,15 +4,14 @@
               ▲                                                                             │
               └────────────────────────── the stage is over ◀───────────────────────────────┘
 
-Nothing else waits for an answer: sources are asked from threads, rollouts go on by what is in the store. A
-reading belongs to the snapshot that was in force when it was asked for; one that comes too late for its stage
-counts for none.
+Nothing else waits for an answer: sources are asked from threads (`asker.py`), rollouts go on by what is in the
+store. A reading belongs to the snapshot that was in force when it was asked for; one that comes too late for
+its stage counts for none.
 """
 
 import asyncio
 import functools
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from sqlalchemy.exc import DatabaseError
@@ -20,6 +19,7 @@ from understudy.checks.numbers import seconds
 from understudy.v1 import rollout_pb2, telemetry_pb2
 
 from control.clock import Clock
+from control.external.asker import Asker
 from control.external.asking import NoAnswer, question_of
 from control.external.checks import DEFAULT_INTERVAL, DEFAULT_TIMEOUT
 from control.external.place import Place
@@ -30,9 +30,6 @@ from control.times import to_timestamp
 
 LOOK = 0.25
 """Seconds between two looks at where the rollout stands."""
-
-AT_ONCE = 32
-"""Sources; each has a thread while it is asked."""
 
 MOST = 1024 * 1024
 """Bytes of an answer."""
@@ -61,11 +58,6 @@ class Reader:
     def __init__(self, evidence: EvidenceLog, clock: Clock) -> None:
         self._evidence = evidence
         self._clock = clock
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="metric")
-
-    def close(self) -> None:
-        """Begin nothing more; who is asked now is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def follow(self, course: Course) -> None:
         """Read a rollout's metrics until cancelled."""
@@ -75,6 +67,7 @@ class Reader:
 
     async def _follow(self, course: Course, metric: rollout_pb2.ExternalMetric) -> None:
         interval = seconds(metric.interval) or DEFAULT_INTERVAL
+        asker = Asker(metric.name)
         last: Place | None = None
         due, trouble = 0.0, ""
         while True:
@@ -83,7 +76,7 @@ class Reader:
                 last, due = place, now + interval
                 before = trouble
                 try:
-                    trouble = await self._read(course, metric, place)
+                    trouble = await self._read(asker, course, metric, place)
                 except DatabaseError as error:  # there is a next time
                     trouble = f"the store: {describe(error)}"
                 if trouble and trouble != before:  # once for as long as it lasts
@@ -91,11 +84,13 @@ class Reader:
                     logger.warning("a metric was not read", extra=extra)
             await asyncio.sleep(LOOK)
 
-    async def _read(self, course: Course, metric: rollout_pb2.ExternalMetric, place: Place) -> str:
+    async def _read(
+        self, asker: Asker, course: Course, metric: rollout_pb2.ExternalMetric, place: Place
+    ) -> str:
         """Ask once and keep what came; empty, or why nothing did."""
         reading = telemetry_pb2.Reading(metric=metric.name)
         try:
-            reading.value = await self._ask(metric, place)
+            reading.value = await self._ask(asker, metric, place)
         except NoAnswer as error:
             reading.error = str(error)
         wall = self._clock.wall()
@@ -109,15 +104,8 @@ class Reader:
         await self._evidence.append_reading(course.service, entry, wall)
         return reading.error
 
-    async def _ask(self, metric: rollout_pb2.ExternalMetric, place: Place) -> float:
+    async def _ask(self, asker: Asker, metric: rollout_pb2.ExternalMetric, place: Place) -> float:
         question = question_of(metric, place.names)
         timeout = seconds(metric.timeout) or DEFAULT_TIMEOUT
         ask = functools.partial(post, question.url, question.body, question.content_type, timeout, MOST)
-        try:
-            async with asyncio.timeout(timeout):  # a name's lookup has no timeout of its own
-                answered = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
-        except TimeoutError:
-            raise NoAnswer(f"none within {timeout:g}s") from None
-        if answered.error:
-            raise NoAnswer(answered.error[:200])
-        return question.read(answered.body)
+        return question.read(await asker.ask(ask, timeout))
