@@ -4,9 +4,9 @@
               ▲                                                                             │
               └────────────────────────── the stage is over ◀───────────────────────────────┘
 
-Nothing else waits for an answer: sources are asked from threads (`asker.py`), rollouts go on by what is in the
-store. A reading belongs to the snapshot that was in force when it was asked for; one that comes too late for
-its stage counts for none.
+Nothing else waits for an answer: sources are asked from threads (`asker.py`), rollouts go on by what is in
+the store. A reading belongs to the snapshot that was in force when it was asked for; one that comes too late
+for its stage counts for none.
 """
 
 import asyncio
