@@ -5,14 +5,19 @@ import os
 import pathlib
 import socket
 import time
+from typing import TYPE_CHECKING, cast
 
 import click
-from understudy.checks.sidecar import ENGINES, check_sidecar
+from understudy.checks.sidecar import ENGINES, MOST_WORKERS, check_sidecar
 from understudy.loading import InvalidFile, load_document
 from understudy.serving.addresses import parse_address
 from understudy.serving.failure import CannotStart
 from understudy.serving.logs import configure_logging
 from understudy.serving.ticket_secrets import ticket_secrets
+from understudy.v1.sidecar_pb2 import Sidecar as File
+
+if TYPE_CHECKING:
+    from proxy.settings import Settings
 
 
 @click.command()
@@ -21,10 +26,15 @@ from understudy.serving.ticket_secrets import ticket_secrets
 @click.option("--admin", help="Admin port, instead of the file's.")
 @click.option("--status", help="Status port, instead of the file's.")
 @click.option("--engine", type=click.Choice(ENGINES), help="Engine, instead of the file's.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, MOST_WORKERS),
+    help="Processes on the data port, instead of the file's; 0 and 1: no other than this one.",
+)
 @click.option("--control", help="Control service, instead of the file's.")
 @click.option("--node", help="Name at the control service, instead of the file's.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-def proxy(config: pathlib.Path, log_level: str, **overrides: str | None) -> None:
+def proxy(config: pathlib.Path, log_level: str, **overrides: str | int | None) -> None:
     """Run the sidecar."""
     # Read when grpc is imported, below. What its core writes by itself is no log line of ours, and all that
     # matters of it comes back as an exception or a status.
@@ -38,16 +48,28 @@ def proxy(config: pathlib.Path, log_level: str, **overrides: str | None) -> None
     configure_logging(log_level)
     import uvloop  # noqa: PLC0415
 
-    from proxy.process import Sidecar  # noqa: PLC0415
     from proxy.settings import settings_of  # noqa: PLC0415
 
     secrets = ticket_secrets(document.message.ticket_secret_file, os.environ)
     settings = settings_of(document.message, socket.gethostname(), *secrets[:1])
+    uvloop.run(_run(cast(File, document.message), settings, log_level))
 
-    async def run() -> None:
+
+async def _run(message: File, settings: "Settings", log_level: str) -> None:
+    if message.workers < 2:
+        from proxy.process import Sidecar  # noqa: PLC0415
+
         await Sidecar(settings).run()
+        return
+    from proxy.workers.child import Ended  # noqa: PLC0415
+    from proxy.workers.supervisor import Supervisor  # noqa: PLC0415
 
-    uvloop.run(run())
+    try:
+        await Supervisor(message, settings, log_level).run()
+    except Ended as ended:
+        if ended.code != 1:  # else it has said why
+            raise CannotStart(f"a worker {ended} before it listened") from None
+        raise SystemExit(1) from None
 
 
 @click.command()

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pathlib
 import secrets
 import signal
 import sys
@@ -58,7 +59,7 @@ class Sidecar:
         self._stopping = asyncio.Event()
         self._applied_at = time.monotonic()
         self._state = (
-            LastKnownGood(settings.state_dir, settings.subscribe)
+            LastKnownGood(settings.state_dir, settings.subscribe, _root(settings))
             if settings.state_dir and settings.control
             else None
         )
@@ -91,9 +92,9 @@ class Sidecar:
             self._ledger,
             tracing,
             CallLimits(settings.in_flight, settings.in_flight_per_variant),
-            MirrorLimits(settings.mirror_bytes),
+            MirrorLimits(settings.mirror_bytes, settings.place.of),
             TrustedPeers(settings.trusted_peers),
-            Listening(settings.reuse_port, settings.max_connection_age),
+            Listening(settings.reuse_port, settings.max_connection_age, settings.place),
             settings.ticket_secret,
         )
         first = self._first_table()
@@ -107,20 +108,19 @@ class Sidecar:
             self._ledger.mismatches,
         )
         admin = HttpServer(admin_app(doors), settings.admin)
-        status = HttpServer(status_app(doors), settings.status)
+        status = HttpServer(status_app(doors), settings.status) if settings.status else None
         try:
             listening = {
                 "data": await engine.start(settings.listen),
                 "admin": await _listen("admin", admin, settings.admin, tasks),
-                "status": await _listen("status", status, settings.status, tasks),
             }
+            if status is not None:
+                listening["status"] = await _listen("status", status, settings.status, tasks)
         except CannotStart:
             await engine.drain(0)
             raise
         async with self._control_service(engine, tasks):
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
+            self._obey()
             announce(listening)
             _log.info("listening", extra=listening)
             await self._stopping.wait()
@@ -129,8 +129,23 @@ class Sidecar:
             await engine.drain(settings.drain_timeout)
             await self._last_report()
         await admin.stop()
-        await status.stop()
+        if status is not None:
+            await status.stop()
         _log.info("drained")
+
+    def _obey(self) -> None:
+        """Whoever asks it to stop: signals, or, where it is one of several workers, its parent alone."""
+        loop = asyncio.get_running_loop()
+        if self._settings.place.of > 1:
+            loop.add_reader(sys.stdin.fileno(), self._listen_to_parent)
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    def _listen_to_parent(self) -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self.stop()
 
     @contextlib.asynccontextmanager
     async def _control_service(self, engine: Engine, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
@@ -218,6 +233,11 @@ class Sidecar:
             config_rejected=subscription.rejected if subscription else 0,
             control_connected=subscription.connected if subscription else None,
         )
+
+
+def _root(settings: Settings) -> pathlib.Path | None:
+    """The whole sidecar's directory, where each worker has one in it."""
+    return settings.state_dir.parent if settings.state_dir and settings.place.of > 1 else None
 
 
 async def _listen(field: str, server: HttpServer, address: str, tasks: asyncio.TaskGroup) -> str:

@@ -7,6 +7,8 @@ from google.protobuf.duration_pb2 import Duration
 from understudy.checks.numbers import seconds
 from understudy.v1 import service_pb2, sidecar_pb2
 
+from proxy.workers.place import ONLY, Place
+
 MIB = 1024 * 1024
 
 
@@ -34,6 +36,7 @@ class Settings:
     reuse_port: bool
     max_connection_age: float | None
     service: service_pb2.Service | None
+    place: Place = ONLY
     ticket_secret: bytes = field(default=b"", repr=False)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.policy.table import Table
+from proxy.workers.place import ONLY, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,12 @@ class Listening:
 
     reuse_port: bool = False  # with another sidecar that listens there, too
     max_connection_age: float | None = None
+    place: Place = ONLY
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may listen on the port, too: another sidecar, or other workers of this one."""
+        return self.reuse_port or self.place.of > 1
 
 
 ALONE = Listening()

@@ -49,11 +49,13 @@ class CallLimits:
 class MirrorLimits:
     """Counts copies and the bytes they hold: each (route, mirror) by itself, bytes also all together.
 
-    `admit` returns None and holds, or returns the outcome that the dropped copy counts as.
+    `admit` returns None and holds, or returns the outcome that the dropped copy counts as. Where a sidecar
+    has several `workers`, this one keeps its part of what a mirror may hold.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, workers: int = 1) -> None:
         self._max_bytes = max_bytes
+        self._workers = workers
         self.bytes_held = 0
         self._in_flight: dict[tuple[str, str], int] = defaultdict(int)
         self._bytes: dict[tuple[str, str], int] = defaultdict(int)
@@ -64,7 +66,7 @@ class MirrorLimits:
     def admit(self, route: str, mirror: Mirror, size: int) -> str | None:
         """Take on one copy of `size` bytes; it must then be given back by `release`."""
         key = (route, mirror.variant.name)
-        if self._in_flight[key] >= mirror.max_in_flight:
+        if self._in_flight[key] >= max(1, mirror.max_in_flight // self._workers):
             return "dropped_in_flight"
         if not self.hold(route, mirror, size):
             return "dropped_bytes"
@@ -74,7 +76,8 @@ class MirrorLimits:
     def hold(self, route: str, mirror: Mirror, size: int) -> bool:
         """Hold more bytes for a copy, if they fit."""
         key = (route, mirror.variant.name)
-        if self._bytes[key] + size > mirror.max_bytes or self.bytes_held + size > self._max_bytes:
+        most = mirror.max_bytes // self._workers
+        if self._bytes[key] + size > most or self.bytes_held + size > self._max_bytes:
             return False
         self._bytes[key] += size
         self.bytes_held += size

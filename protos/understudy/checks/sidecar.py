@@ -10,6 +10,7 @@ from understudy.checks.violation import Violation, join
 from understudy.v1 import sidecar_pb2
 
 ENGINES = ("grpc-aio", "relay")
+MOST_WORKERS = 64
 
 
 def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violation]:
@@ -24,6 +25,7 @@ def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violatio
     violations += check_choice(sidecar.engine, ENGINES, join(path, "engine"))
     violations += _check_source(sidecar, path)
     violations += _check_limits(sidecar, path)
+    violations += _check_workers(sidecar, path)
     violations += check_range(sidecar.tracing.ratio, 0, 1, join(path, "tracing.ratio"))
     for field in ("drain_timeout", "report_interval", "max_connection_age"):
         violations += check_positive_duration(sidecar, field, path)
@@ -57,12 +59,17 @@ def _check_source(sidecar: sidecar_pb2.Sidecar, path: str) -> list[Violation]:
 
 
 def _check_limits(sidecar: sidecar_pb2.Sidecar, path: str) -> list[Violation]:
-    violations = [
+    return [
         Violation(join(path, f"limits.{field}"), "must be above 0")
         for field in ("in_flight", "in_flight_per_variant")
         if sidecar.limits.HasField(field) and getattr(sidecar.limits, field) == 0
     ]
-    if sidecar.HasField("workers") and sidecar.workers != 1:
-        text = f"must be 1, got {sidecar.workers}"
-        violations.append(Violation(join(path, "workers"), text))
-    return violations
+
+
+def _check_workers(sidecar: sidecar_pb2.Sidecar, path: str) -> list[Violation]:
+    if sidecar.workers > MOST_WORKERS:
+        return [Violation(join(path, "workers"), f"must be from 0 to {MOST_WORKERS}, got {sidecar.workers}")]
+    if sidecar.workers > 1 and sidecar.listen.startswith("unix:"):
+        text = f"must be 1 where listen is no port, got {sidecar.workers} and {sidecar.listen!r}"
+        return [Violation(join(path, "workers"), text)]
+    return []

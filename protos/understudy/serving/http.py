@@ -46,7 +46,7 @@ class HttpServer:
         listener = bind(self._address)
         bound = listener.getsockname()
         self._task = tasks.create_task(self._server.serve([listener]), name="http")
-        return join_address(bound[0], bound[1])
+        return f"unix:{bound}" if isinstance(bound, str) else join_address(bound[0], bound[1])
 
     async def stop(self) -> None:
         """Finish what is being answered, for a second at most, and close."""
@@ -56,7 +56,9 @@ class HttpServer:
 
 
 def bind(address: str) -> socket.socket:
-    """A listening TCP socket on `host:port`; raises OSError where it cannot be had."""
+    """A listening socket on `host:port` or `unix:/path`; raises OSError where it cannot be had."""
+    if address.startswith("unix:"):
+        return _bind_unix(address.removeprefix("unix:"))
     host, port = parse_address(address)
     family, kind, protocol, _, where = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -65,6 +67,18 @@ def bind(address: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
+        listener.listen(128)
+        listener.setblocking(False)  # noqa: FBT003
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_unix(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(path)
         listener.listen(128)
         listener.setblocking(False)  # noqa: FBT003
     except OSError:

@@ -4,13 +4,18 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 class JsonLines(logging.Formatter):
-    """A record as one JSON object; what was given as `extra` stands beside the message."""
+    """A record as one JSON object; what was given as `extra` stands beside the message, `always` on each."""
+
+    def __init__(self, always: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self._always = always or {}
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -20,6 +25,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._always,
         }
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
@@ -45,10 +51,10 @@ class _NotNoise(logging.Filter):
         return not is_noise(record)
 
 
-def configure_logging(level: str = "info") -> None:
-    """Send everything to standard error as JSON lines."""
+def configure_logging(level: str = "info", **always: Any) -> None:
+    """Send everything to standard error as JSON lines, `always` on each of them."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(always))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for name in ("asyncio", "grpc._cython.cygrpc"):

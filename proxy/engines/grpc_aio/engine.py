@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import grpc
 from understudy.serving.failure import CannotStart
 
-from proxy.engines import sockets
+from proxy.engines import sockets, steering
 from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.grpc_aio import options
@@ -63,6 +63,7 @@ class GrpcAioEngine:
         self._in_force: InForce[Address] | None = None
         self._listening = listening
         self._port = 0  # of none, or a unix socket
+        self._settling: asyncio.Task[None] | None = None
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
         self._mirrors = copies = Mirrors(mirrors, ledger, tasks, ask)
         self._server = grpc.aio.server(options=options.server(listening))
@@ -82,6 +83,9 @@ class GrpcAioEngine:
         if address.startswith("unix:"):
             return address
         self._port = port
+        if self._listening.reuse_port and self._listening.place.number == 0:
+            settling = steering.settle(port, self._listening.place)
+            self._settling = self._tasks.create_task(settling, name="settle on the port")
         return f"{address.rpartition(':')[0]}:{port}"
 
     def apply(self, table: Table) -> None:
@@ -120,7 +124,9 @@ class GrpcAioEngine:
         if there is one, in a quiet moment.
         """
         until = time.monotonic() + timeout
-        if self._listening.reuse_port and await sockets.hand_over(self._port):
+        if self._settling is not None:
+            self._settling.cancel()
+        if self._listening.reuse_port and await steering.hand_over(self._port, self._listening.place):
             _log.info("handed the port over", extra={"port": self._port})
             await asyncio.sleep(min(timeout, HANDSHAKES))
         with contextlib.suppress(TimeoutError):

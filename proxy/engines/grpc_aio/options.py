@@ -31,7 +31,7 @@ _SERVER = (
 def server(listening: Listening) -> tuple[tuple[str, int | str], ...]:
     """Arguments of the server that callers connect to."""
     # A taken port is an error, not a second listener, where nothing else is asked for.
-    arguments: list[tuple[str, int | str]] = [*_SERVER, ("grpc.so_reuseport", int(listening.reuse_port))]
+    arguments: list[tuple[str, int | str]] = [*_SERVER, ("grpc.so_reuseport", int(listening.is_shared))]
     if listening.max_connection_age is not None:
         # GOAWAY, then the calls of the connection for as long as they take: there is no grace by default.
         arguments.append(("grpc.max_connection_age_ms", max(1, round(listening.max_connection_age * 1000))))

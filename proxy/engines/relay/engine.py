@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from understudy.serving.failure import CannotStart
 
-from proxy.engines import sockets
+from proxy.engines import sockets, steering
 from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.in_force import InForce, build
@@ -60,11 +60,11 @@ class RelayEngine:
         self._calls = calls
         self._in_force: InForce[Address] | None = None
         self._listening = listening
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._port = 0  # of none, or a unix socket
-        self._heir: heir.Heir | None = None  # to the sidecar before
-        self._offer: heir.Offer | None = None  # to the one after
-        self._offering: asyncio.Task[None] | None = None
+        self._heirs: dict[int, heir.Heir] = {}  # to the sidecar before, by slot
+        self._offers: dict[int, heir.Offer] = {}  # to the one after
+        self._tending: list[asyncio.Task[None]] = []  # of the port
         self._dirty: list[Connection] = []
         self._callers = Callers(self._dirty)
         self._is_leaving = False
@@ -83,33 +83,55 @@ class RelayEngine:
         loop = asyncio.get_running_loop()
         try:
             if address.startswith("unix:"):
-                self._server = await loop.create_unix_server(self._caller, address.removeprefix("unix:"))
+                path = address.removeprefix("unix:")
+                self._servers.append(await loop.create_unix_server(self._caller, path))
                 return address
+            await self._inherit(address)
             host, _, port = address.rpartition(":")
-            is_shared = self._listening.reuse_port
-            if is_shared and heir.is_possible(address):
-                self._heir = await asyncio.to_thread(heir.inherit, address)
-            if self._heir is not None:
-                _log.info("took the port over", extra={"port": int(port)})
-                self._server = await loop.create_server(
-                    self._caller, sock=self._heir.listener, backlog=BACKLOG
+            if not self._servers:
+                server = await loop.create_server(
+                    self._caller,
+                    host.strip("[]"),
+                    int(port),
+                    reuse_port=self._listening.is_shared,
+                    backlog=BACKLOG,
                 )
-            else:
-                self._server = await loop.create_server(
-                    self._caller, host.strip("[]"), int(port), reuse_port=is_shared, backlog=BACKLOG
-                )
+                self._servers.append(server)
         except OSError:
             raise CannotStart(f"listen: {address} cannot be had; is it taken?") from None
-        self._port = self._server.sockets[0].getsockname()[1]
-        listeners = sockets.listeners(self._port)
-        if is_shared and heir.is_possible(address) and len(listeners) == 1:
-            self._offer = heir.Offer(address, listeners[0])
-            self._offering = self._tasks.create_task(self._offer.run(), name="offer the port")
-            self._offering.add_done_callback(lambda _: listeners[0].close())
-        else:
-            for one in listeners:
-                one.close()
+        self._port = self._servers[0].sockets[0].getsockname()[1]
+        if self._listening.reuse_port:
+            self._tend(address)
         return f"{host}:{self._port}"
+
+    async def _inherit(self, address: str) -> None:
+        """Take over from the sidecar that listens there, where it lets one."""
+        place = self._listening.place
+        if not self._listening.reuse_port or not heir.is_possible(address):
+            return
+        for one in await asyncio.to_thread(heir.inherit_all, address, place.number, place.of):
+            self._heirs[one.slot] = one
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(self._caller, sock=one.listener, backlog=BACKLOG)
+            self._servers.append(server)
+        if self._heirs:
+            _log.info("took the port over", extra={"address": address, "sockets": len(self._heirs)})
+
+    def _tend(self, address: str) -> None:
+        """Offer the port to whoever comes next, and make it ours alone once whoever was before is gone."""
+        place = self._listening.place
+        slots = list(self._heirs) or [place.number]
+        offered = [one.listener.dup() for one in self._heirs.values()] or sockets.listeners(self._port)
+        if heir.is_possible(address) and len(offered) == len(slots):
+            for slot, listener in zip(slots, offered, strict=True):
+                self._offers[slot] = offer = heir.Offer(address, slot, listener)
+                self._tending.append(self._tasks.create_task(offer.run(), name=f"offer socket {slot}"))
+        else:
+            for listener in offered:
+                listener.close()
+        if place.number == 0:
+            settling = steering.settle(self._port, place)
+            self._tending.append(self._tasks.create_task(settling, name="settle on the port"))
 
     def apply(self, table: Table) -> None:
         """Bring a table into force; connections that it no longer needs close after their calls."""
@@ -148,8 +170,8 @@ class RelayEngine:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         await self._hand_over(timeout)
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         await self._leave(min(timeout, ROUND_TRIP))
         try:
             async with asyncio.timeout_at(until):
@@ -164,20 +186,24 @@ class RelayEngine:
 
     async def _hand_over(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on a pause
         """Leave the port to a successor: it has this very socket, or new connections are steered away."""
-        is_taken = self._offer is not None and self._offer.is_taken
-        if self._offering is not None:
-            self._offering.cancel()
-            await asyncio.wait([self._offering])
-        if is_taken:
-            if self._server is not None:
-                self._server.close()  # both accepted until now
+        is_elsewhere = bool(self._offers) and all(map(self._is_elsewhere, self._offers))
+        for task in self._tending:
+            task.cancel()
+        if self._tending:
+            await asyncio.wait(self._tending)
+        for server in self._servers if is_elsewhere else ():
+            server.close()  # both accepted until now
+        if not is_elsewhere and self._listening.reuse_port:
+            is_elsewhere = await steering.hand_over(self._port, self._listening.place)
+        if is_elsewhere:
             _log.info("handed the port over", extra={"port": self._port})
             await asyncio.sleep(min(timeout, HANDSHAKES))
-        elif self._listening.reuse_port and await sockets.hand_over(self._port):
-            _log.info("handed the port over", extra={"port": self._port})
-            await asyncio.sleep(min(timeout, HANDSHAKES))
-        if self._heir is not None:
-            self._heir.close()
+        for one in self._heirs.values():
+            one.close()
+
+    def _is_elsewhere(self, slot: int) -> bool:
+        """Whether another process has the socket in that slot, too: a successor, or whoever it is from."""
+        return self._offers[slot].is_taken or (slot in self._heirs and self._heirs[slot].is_shared)
 
     async def _leave(self, patience: float) -> None:
         """Until every caller knows which of its calls were taken up, those that connect meanwhile, too."""

@@ -55,6 +55,18 @@ def test_each_service_has_a_file_of_its_own(kept):
     assert (kept.load(), other.load()) == (a_snapshot(), a_snapshot(9, "other"))
 
 
+def test_the_newest_of_all_workers_is_started_from(kept):
+    root = kept.path.parent
+    workers = [LastKnownGood(root / number, "fraud", root) for number in ("0", "1", "2")]
+    for worker, version in zip(workers[:2], (4, 6), strict=True):
+        worker.prepare()
+        worker.save(a_snapshot(version))
+    kept.save(a_snapshot(5))
+    assert [one.load() for one in (kept, *workers)] == [a_snapshot(6)] * 4
+    workers[1].path.write_bytes(b"cut sho")
+    assert [one.load() for one in (kept, *workers)] == [a_snapshot(5)] * 4
+
+
 def test_preparing_makes_the_directory_and_leaves_nothing_in_it(tmp_path):
     known = LastKnownGood(tmp_path / "a" / "b", "fraud")
     known.prepare()

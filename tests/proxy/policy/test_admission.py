@@ -53,6 +53,15 @@ def test_a_copy_over_a_bound_is_dropped_by_the_reason_of_that_bound():
     assert limits.bytes_held == 150
 
 
+def test_a_worker_keeps_its_part_of_what_a_mirror_may_hold():
+    limits = MirrorLimits(max_bytes=1000, workers=2)
+    mirror = a_mirror(max_in_flight=4, max_bytes=100)
+    assert limits.admit("r", mirror, 51) == "dropped_bytes"
+    assert [limits.admit("r", mirror, 25) for _ in range(3)] == [None, None, "dropped_in_flight"]
+    single = a_mirror("v3", max_in_flight=1)
+    assert [limits.admit("r", single, 1) for _ in range(2)] == [None, "dropped_in_flight"]
+
+
 def test_exactly_the_bound_fits_and_one_byte_more_does_not():
     limits = MirrorLimits(max_bytes=1000)
     assert limits.admit("r", a_mirror(), 100) is None

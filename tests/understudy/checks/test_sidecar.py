@@ -81,8 +81,11 @@ def test_a_service_of_one_s_own_or_one_from_the_control_service_is_enough():
             "max_connection_age: must be longer than 0s, got 0s",
         ),
         ({"engine": "envoy"}, "engine: must be one of grpc-aio, relay, got 'envoy'"),
-        ({"workers": 0}, "workers: must be 1, got 0"),
-        ({"workers": 2}, "workers: must be 1, got 2"),
+        ({"workers": 65}, "workers: must be from 0 to 64, got 65"),
+        (
+            {"workers": 2, "listen": "unix:/run/a.sock"},
+            "workers: must be 1 where listen is no port, got 2 and 'unix:/run/a.sock'",
+        ),
         ({"limits": Limits(in_flight=0)}, "limits.in_flight: must be above 0"),
         ({"limits": Limits(in_flight_per_variant=0)}, "limits.in_flight_per_variant: must be above 0"),
         ({"tracing": Tracing(ratio=1.5)}, "tracing.ratio: must be from 0 to 1, got 1.5"),

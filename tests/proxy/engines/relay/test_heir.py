@@ -1,6 +1,8 @@
 """A listening socket passes from one process to the next, and whoever waits in its backlog with it."""
 
 import asyncio
+import itertools
+import secrets
 import socket
 from collections.abc import Iterator
 
@@ -34,7 +36,7 @@ async def inherited(address: str) -> heir.Heir:
 
 async def test_who_waits_in_the_backlog_is_taken_by_the_heir(listener: socket.socket) -> None:
     address = address_of(listener)
-    offer = heir.Offer(address, listener)
+    offer = heir.Offer(address, 0, listener)
     async with asyncio.TaskGroup() as tasks:
         offering = tasks.create_task(offer.run())
         taken_over = await inherited(address)
@@ -52,7 +54,7 @@ async def test_who_waits_in_the_backlog_is_taken_by_the_heir(listener: socket.so
 
 async def test_it_is_offered_again_when_an_heir_is_gone(listener: socket.socket) -> None:
     address = address_of(listener)
-    offer = heir.Offer(address, listener)
+    offer = heir.Offer(address, 0, listener)
     async with asyncio.TaskGroup() as tasks:
         offering = tasks.create_task(offer.run())
         for _ in range(2):
@@ -67,3 +69,27 @@ async def test_it_is_offered_again_when_an_heir_is_gone(listener: socket.socket)
 
 def test_where_nobody_offers_there_is_nothing(listener: socket.socket) -> None:
     assert heir.inherit(address_of(listener)) is None
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 4])
+async def test_every_socket_is_taken_over_whatever_the_number_of_workers(of: int) -> None:
+    """Of three workers, by one to four."""
+    address = f"127.0.0.1:{secrets.randbelow(1000) + 1}"  # a name; nothing listens there
+    async with asyncio.TaskGroup() as tasks:
+        offering = []
+        for slot in range(3):
+            one = socket.create_server(("127.0.0.1", 0))
+            offering.append(tasks.create_task(heir.Offer(address, slot, one).run()))
+        await asyncio.sleep(0)
+        workers = [await asyncio.to_thread(heir.inherit_all, address, number, of) for number in range(of)]
+        assert [[one.slot for one in taken] for taken in workers] == [
+            list(range(number, 3, of)) for number in range(of)
+        ]
+        assert all(one.is_shared for taken in workers for one in taken)
+        for task in offering:
+            task.cancel()
+        await asyncio.wait(offering)
+    for one in itertools.chain(*workers):
+        assert not one.is_shared
+        one.listener.close()
+        one.close()

@@ -1,0 +1,30 @@
+"""Which of a sidecar's processes one is."""
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+MOST = 64
+"""Workers of a sidecar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The `number`th `of` so many workers; `directory` is where they are known by their process ids."""
+
+    number: int = 0
+    of: int = 1
+    directory: pathlib.Path | None = None
+
+    def socket(self, process: int) -> str:
+        """Where the worker of that process id has its admin door."""
+        return f"unix:{self.directory}/{process}.sock"
+
+    def family(self) -> frozenset[int]:
+        """The process ids of the whole sidecar's workers, this one's among them."""
+        found = self.directory.glob("*.sock") if self.directory else ()
+        return frozenset({os.getpid(), *(int(one.stem) for one in found)})
+
+
+ONLY = Place()
+"""A sidecar of one process."""
