@@ -54,7 +54,7 @@ class Sidecar(_message.Message):
     engine: _builtins.str
     """What carries the bytes: `grpc-aio`. Default grpc-aio."""
     workers: _builtins.int
-    """Processes on the data port. Default 1."""
+    """Processes on the data port, which share its limits. Default 1; 0 is the same."""
     control: _builtins.str
     """The control service to take snapshots from, `host:port`. Default: none."""
     subscribe: _builtins.str
@@ -142,7 +142,7 @@ Global___Sidecar: _TypeAlias = Sidecar  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
-    """Bounds of one sidecar; beyond them a call is refused with RESOURCE_EXHAUSTED."""
+    """Bounds of one sidecar, all its workers together; beyond them a call is refused with RESOURCE_EXHAUSTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
