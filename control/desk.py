@@ -12,6 +12,7 @@ from understudy.v1 import service_pb2
 from control.clock import Clock
 from control.delivery.board import Board
 from control.delivery.fleet import Fleet
+from control.delivery.leadership import Leadership
 from control.refusals import Invalid, NotNow, NotThere
 from control.rollout import slots
 from control.rollout.decisions import Refused
@@ -25,8 +26,15 @@ class Desk:
     """Changes services and puts up what comes of it."""
 
     def __init__(
-        self, services: Services, board: Board, fleet: Fleet, clock: Clock, visible: Changes
+        self,
+        services: Services,
+        board: Board,
+        fleet: Fleet,
+        leadership: Leadership,
+        clock: Clock,
+        visible: Changes,
     ) -> None:
+        self._leadership = leadership
         self._services = services
         self._board = board
         self._fleet = fleet
@@ -41,6 +49,7 @@ class Desk:
     async def apply(self, service: service_pb2.Service) -> StoredService:
         """Create or replace a service."""
         self.check(service)
+        self._leadership.require(service.name)
         before = await self._services.find(service.name)
         expected = before.version if before else 0
         try:
@@ -106,6 +115,7 @@ class Desk:
             raise NotThere(f"no service is called {name!r}")
         if stored.rollout:
             raise NotNow(f"rollout {stored.rollout} of this service is under way; it has the traffic")
+        self._leadership.require(name)
         return stored
 
     async def _deployed_last(self, service: StoredService) -> str:

@@ -32,6 +32,7 @@ from control.clock import Clock, SystemClock
 from control.delivery.board import Board
 from control.delivery.discovery import Discovery
 from control.delivery.fleet import Fleet
+from control.delivery.leadership import Leadership
 from control.delivery.recent import Recent
 from control.delivery.telemetry import Telemetry
 from control.desk import Desk
@@ -161,13 +162,18 @@ async def _start(
     undo.push_async_callback(store.close)
     visible, posted = Changes(), Changes()
     board, fleet, recent = Board(await store.next_epoch()), Fleet(visible), Recent()
+    leadership = Leadership(store, board, fleet, visible)
     board.put_up(await store.services.every())
 
     notifying = tasks.create_task(Notifier(store.outbox, posted, clock, random.random).run(), name="notify")
     undo.push_async_callback(_end, notifying)
     reader = Reader(store.evidence, clock)
-    around = Surroundings(store, board, fleet, clock, config.settings, config.notify, visible, posted, reader)
-    retiring = tasks.create_task(Retirement(store, board, clock, visible).run(tick * 4), name="retirement")
+    around = Surroundings(
+        store, board, fleet, clock, config.settings, config.notify, visible, posted, reader, leadership
+    )
+    retiring = tasks.create_task(
+        Retirement(store, board, leadership, clock, visible).run(tick * 4), name="retirement"
+    )
     undo.push_async_callback(_end, retiring)
     forgetting = tasks.create_task(forget(store, fleet, clock, config.keep), name="forgetting")
     undo.push_async_callback(_end, forgetting)
@@ -175,11 +181,11 @@ async def _start(
     await reconciler.begin()
     undo.push_async_callback(reconciler.stop)
 
-    views = LiveViews(store, board, fleet, recent, reconciler, clock, visible, config.trace_url)
-    discovery = Discovery(board, fleet, clock)
+    views = LiveViews(store, board, fleet, leadership, recent, reconciler, clock, visible, config.trace_url)
+    discovery = Discovery(board, fleet, leadership, clock)
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    desk = Desk(store.services, board, fleet, clock, visible)
-    services_pb2_grpc.add_ServicesServicer_to_server(ServicesApi(desk, reconciler, views), server)
+    desk = Desk(store.services, board, fleet, leadership, clock, visible)
+    services_pb2_grpc.add_ServicesServicer_to_server(ServicesApi(desk, reconciler, views, leadership), server)
     rollouts_pb2_grpc.add_RolloutsServicer_to_server(RolloutsApi(reconciler, views, Replay(store)), server)
     telemetry_pb2_grpc.add_TelemetryServicer_to_server(
         Telemetry(store.evidence, fleet, recent, clock), server

@@ -73,6 +73,7 @@ class Reconciler:
             raise NotThere(f"no service is called {asked.service!r}")
         if violations := check_rollout(asked, service.base, "rollout"):
             raise Invalid(violations)
+        self._around.leadership.require(asked.service)
         name = asked.name or await self._next_name(asked)
         plan = compile_rollout(asked, service.base, name)
         new = StoredRollout(
@@ -120,6 +121,7 @@ class Reconciler:
             if stored is None:
                 raise NotThere(f"no rollout is called {name!r}")
             course = self._course(stored)
+        self._around.leadership.require(course.service)
         try:
             await course.command(asked, by)
         except ActiveRollout as error:
@@ -134,6 +136,7 @@ class Reconciler:
         """Abort the rollout of a service, if there is one under way."""
         for course in list(self._courses.values()):
             if course.plan.service == service:
+                self._around.leadership.require(service)
                 with contextlib.suppress(NotNow):  # it has just ended by itself
                     await course.command(Command.ABORT)
 
@@ -161,6 +164,7 @@ class Reconciler:
         pause, is_stale = self._tick, False
         while not course.is_over:
             try:
+                self._around.leadership.require(course.service)
                 if is_stale:
                     await course.reload()
                 await course.tick()
@@ -173,7 +177,7 @@ class Reconciler:
 
     def _note_problem(self, course: Course, error: Exception) -> None:
         """Say it once, show it for as long as it lasts."""
-        is_known = isinstance(error, DatabaseError)  # and told by the store, too
+        is_known = isinstance(error, DatabaseError | NotNow)  # and told elsewhere, too
         said = f"the store: {describe(error)}" if isinstance(error, DatabaseError) else _first_line(error)
         problem = f"cannot be carried out now: {said}"
         if course.problem != problem:
@@ -191,7 +195,8 @@ class Reconciler:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    line = str(error).partition("\n")[0]
+    return line if isinstance(error, NotNow) else f"{type(error).__name__}: {line}"
 
 
 def _filled(asked: rollout_pb2.Rollout, plan: Plan) -> rollout_pb2.Rollout:

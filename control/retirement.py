@@ -9,6 +9,8 @@ import logging
 
 from control.clock import Clock
 from control.delivery.board import Board
+from control.delivery.leadership import Leadership
+from control.refusals import NotNow
 from control.rollout.decisions import Refused
 from control.rollout.slots import retired
 from control.rollout.traffic import stable_of
@@ -23,8 +25,11 @@ logger = logging.getLogger(__name__)
 class Retirement:
     """Takes old variants out when their time has come."""
 
-    def __init__(self, store: Store, board: Board, clock: Clock, visible: Changes) -> None:
+    def __init__(
+        self, store: Store, board: Board, leadership: Leadership, clock: Clock, visible: Changes
+    ) -> None:
         self._store = store
+        self._leadership = leadership
         self._board = board
         self._clock = clock
         self._visible = visible
@@ -34,7 +39,8 @@ class Retirement:
         while True:
             try:
                 for stored in await self._store.rollouts.retiring(self._clock.wall()):
-                    with contextlib.suppress(StoreRefused):  # busy, or changed just now: look again later
+                    with contextlib.suppress(StoreRefused, NotNow):  # busy, or changed just now: look again
+                        self._leadership.require(stored.service)
                         await self._retire(stored)
             except Exception:  # whatever it is, rollouts and sidecars go on
                 logger.exception("old variants could not be looked after; trying again")

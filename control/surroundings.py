@@ -8,6 +8,7 @@ from understudy.v1 import control_pb2
 from control.clock import Clock
 from control.delivery.board import Board
 from control.delivery.fleet import Fleet
+from control.delivery.leadership import Leadership
 from control.external.reader import Reader
 from control.rollout.model import Settings
 from control.signals import Changes
@@ -27,3 +28,4 @@ class Surroundings:
     visible: Changes  # something that an operator could see is different
     posted: Changes  # there are webhooks to deliver
     reader: Reader
+    leadership: Leadership

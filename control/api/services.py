@@ -7,6 +7,7 @@ from typing import Any
 from understudy.v1 import services_pb2, services_pb2_grpc
 
 from control.api.errors import refusing
+from control.delivery.leadership import Leadership
 from control.desk import Desk
 from control.reconciler import Reconciler
 from control.refusals import NotThere
@@ -18,8 +19,9 @@ RECENT_MISMATCHES = 20
 class ServicesApi(services_pb2_grpc.ServicesServicer):
     """Says to the desk what was asked for, and answers with what is there then."""
 
-    def __init__(self, desk: Desk, reconciler: Reconciler, views: Views) -> None:
+    def __init__(self, desk: Desk, reconciler: Reconciler, views: Views, leadership: Leadership) -> None:
         self._desk = desk
+        self._leadership = leadership
         self._reconciler = reconciler
         self._views = views
 
@@ -77,6 +79,11 @@ class ServicesApi(services_pb2_grpc.ServicesServicer):
         async with refusing(context):
             await self._status(request.service)
             return await self._views.shadows(request.service, request.mismatches or RECENT_MISMATCHES)
+
+    async def Adopt(self, request: services_pb2.AdoptRequest, context: Any) -> services_pb2.AdoptResponse:
+        del request
+        async with refusing(context):
+            return services_pb2.AdoptResponse(epoch=await self._leadership.adopt())
 
     async def _status(self, name: str) -> services_pb2.ServiceStatus:
         status = await self._views.service(name)

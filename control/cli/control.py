@@ -14,15 +14,17 @@ from understudy.loading import Document, InvalidFile, load_document, parse_durat
 from understudy.loading.units import parse_percent
 from understudy.serving.logs import configure_logging
 from understudy.serving.ticket_secrets import ticket_secrets
-from understudy.v1 import control_pb2
+from understudy.v1 import control_pb2, services_pb2
 
+from control.cli.connection import Client
+from control.cli.output import Format, show, to_plain, with_client
 from control.process import Config, serve
 from control.times import to_duration
 
 LEVELS = ("debug", "info", "warning", "error")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--config", type=click.Path(path_type=pathlib.Path), help="A file with `kind: Control`; flags go over it."
 )
@@ -47,13 +49,24 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option("--keep-audit", metavar="DURATION", help="How long after a rollout's end.  [default: 8760h]")
 @click.option("--keep-sidecars", metavar="DURATION", help="How long those gone are listed.  [default: 24h]")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
-def control(config: pathlib.Path | None, log_level: str, **flags: Any) -> None:
+@click.pass_context
+def control(context: click.Context, /, config: pathlib.Path | None, log_level: str, **flags: Any) -> None:
     """Run the control service: keeps services and rollouts, serves sidecars, the API and the page."""
+    if context.invoked_subcommand is not None:
+        return
     message = load_control(config, {name: value for name, value in flags.items() if value})
     secrets = ticket_secrets(message.ticket_secret_file, os.environ)
     configure_logging(log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     uvloop.run(serve(Config.from_proto(message, secrets)))
+
+
+@control.command()
+@with_client
+def adopt(client: Client, output: Format) -> None:
+    """Let a running control service lead a fleet that is newer than its store, by what it has stored."""
+    answer = client.ask(client.services.Adopt, services_pb2.AdoptRequest())
+    show(output, lambda: to_plain(answer), lambda: [f"leads at epoch {answer.epoch}"])
 
 
 def load_control(path: pathlib.Path | None, flags: Mapping[str, Any]) -> control_pb2.Control:

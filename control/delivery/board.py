@@ -29,6 +29,12 @@ class Board:
                 self._snapshots[service.name] = _snapshot(service, self.epoch)
                 self.changes.announce()
 
+    def rise(self, epoch: int, stored: Iterable[StoredService]) -> None:
+        """From now on everything is of a higher epoch."""
+        self.epoch = epoch
+        self._snapshots = {service.name: _snapshot(service, epoch) for service in stored}
+        self.changes.announce()
+
     def newest(self, service: str) -> discovery_pb2.Snapshot | None:
         """What a sidecar of this service is to run; None: the service is not known, or not yet."""
         return self._snapshots.get(service)

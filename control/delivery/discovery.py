@@ -12,7 +12,9 @@ from understudy.v1 import discovery_pb2, discovery_pb2_grpc
 from control.clock import Clock
 from control.delivery.board import Board
 from control.delivery.fleet import Answer, Fleet
+from control.delivery.leadership import Leadership
 from control.delivery.subscription import Subscription
+from control.store.evidence import STORABLE
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +24,9 @@ Stream = grpc.aio.ServicerContext[discovery_pb2.SubscribeRequest, discovery_pb2.
 class Discovery(discovery_pb2_grpc.ConfigDiscoveryServicer):
     """Serves every sidecar's stream until `stop`."""
 
-    def __init__(self, board: Board, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, board: Board, fleet: Fleet, leadership: Leadership, clock: Clock) -> None:
         self._board = board
+        self._leadership = leadership
         self._fleet = fleet
         self._clock = clock
         self._stopping = False
@@ -45,13 +48,16 @@ class Discovery(discovery_pb2_grpc.ConfigDiscoveryServicer):
             await stream.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
         in_force = (first.epoch, first.version)
         sidecar = self._fleet.connect(first.service, first.node, first.boot_id, in_force, self._clock.wall())
-        subscription = Subscription(sidecar, self._board.epoch)
+        subscription = Subscription(sidecar)
+        self._look(subscription)
         self._log_connected(subscription)
         try:
             await stream.send_initial_metadata(())  # says "connected" where there is nothing to push yet
             await self._serve(subscription, request_iterator, stream)
         finally:
             self._fleet.disconnect(sidecar)
+            if sidecar.is_ahead:
+                self._board.changes.announce()  # the others of its service may be led again
             logger.info("sidecar disconnected", extra=_names(subscription))
 
     async def _serve(
@@ -82,17 +88,25 @@ class Discovery(discovery_pb2_grpc.ConfigDiscoveryServicer):
     async def _write(self, subscription: Subscription, stream: Stream) -> None:
         while not self._stopping:
             seen = self._board.changes.count
-            response = subscription.offer(self._board.newest(subscription.sidecar.service))
+            snapshot = self._look(subscription)
+            is_led = snapshot is not None and not self._leadership.trouble(subscription.sidecar.service)
+            response = subscription.offer(snapshot) if snapshot and is_led else None
             self._fleet.changes.announce()
             if response is not None and not await _written(stream, response):
                 return
             await self._board.changes.after(seen)
 
+    def _look(self, subscription: Subscription) -> discovery_pb2.Snapshot | None:
+        """The newest of its service, with which the sidecar was compared."""
+        snapshot = self._board.newest(subscription.sidecar.service)
+        subscription.look((snapshot.epoch, snapshot.version) if snapshot else (self._board.epoch, 0))
+        return snapshot
+
     def _log_connected(self, subscription: Subscription) -> None:
         logger.info("sidecar connected", extra=_names(subscription))
-        if subscription.is_ahead:
+        if subscription.sidecar.is_ahead:
             epochs = {"epoch": self._board.epoch, "its_epoch": subscription.sidecar.in_force[0]}
-            text = "a sidecar has a higher epoch than this control service: the store is older than the fleet"
+            text = "a sidecar runs what is newer than all there is here: the store is older than the fleet"
             logger.error(text, extra=_names(subscription) | epochs)
 
 
@@ -114,4 +128,6 @@ def _problem(first: discovery_pb2.SubscribeRequest) -> str:
         return "node: is required in the first message of a stream"
     if not first.boot_id:
         return "boot_id: is required in the first message of a stream"
+    if max(first.epoch, first.version) >= STORABLE:
+        return "epoch, version: must be below 2^63"
     return "; ".join(str(found) for found in check_name(first.service, "service"))

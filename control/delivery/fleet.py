@@ -64,6 +64,19 @@ class Fleet:
         """Those of a service that have a stream open."""
         return [sidecar for sidecar in self.of(service) if sidecar.connected]
 
+    def ahead(self, service: str = "") -> list[Sidecar]:
+        """Those connected that run what is newer than anything here, of one service or of all."""
+        return [
+            one
+            for one in self._sidecars.values()
+            if one.connected and one.is_ahead and service in ("", one.service)
+        ]
+
+    def is_ahead(self, service: str, node: str, boot_id: str) -> bool:
+        """Whether that is one of them."""
+        sidecar = self._sidecars.get((service, node, boot_id))
+        return sidecar is not None and sidecar.connected and sidecar.is_ahead
+
     def connect(self, service: str, node: str, boot_id: str, in_force: Snapshot, now: float) -> Sidecar:
         """A stream was opened. Takes the place of what this node was before its process started anew."""
         for key, other in list(self._sidecars.items()):

@@ -3,7 +3,7 @@
 A snapshot is sent when it is newer than what the sidecar runs and was not sent on this stream before: so a
 snapshot that was refused is not sent in a loop. An answer counts for the response whose nonce it quotes, and
 only if nothing was sent since. A sidecar that runs what is newer than all this process has, whose store must
-then be older than the fleet (a backup's), is sent nothing and confirms nothing.
+then be older than the fleet (a backup's), is sent nothing and confirms nothing (`leadership.py`).
 """
 
 from understudy.v1 import discovery_pb2
@@ -14,29 +14,23 @@ from control.delivery.fleet import Answer, Sidecar, Snapshot
 class Subscription:
     """One stream of one sidecar."""
 
-    def __init__(self, sidecar: Sidecar, epoch: int) -> None:
+    def __init__(self, sidecar: Sidecar) -> None:
         self.sidecar = sidecar
-        self._epoch = epoch
         self._sent: Snapshot = (0, 0)
         self._nonce = 0
 
     def __repr__(self) -> str:
         return f"<Subscription {self.sidecar.service}/{self.sidecar.node} nonce {self._nonce}>"
 
-    @property
-    def is_ahead(self) -> bool:
-        """The sidecar runs what a newer control service made than this one."""
-        return self.sidecar.in_force[0] > self._epoch
-
-    def offer(self, snapshot: discovery_pb2.Snapshot | None) -> discovery_pb2.SubscribeResponse | None:
-        """What is to be sent now, if anything."""
-        if snapshot is None:
-            return None
-        offered = (snapshot.epoch, snapshot.version)
-        self.sidecar.is_ahead = self.is_ahead or offered < self.sidecar.in_force
+    def look(self, newest: Snapshot) -> None:
+        """Hold what the sidecar runs against the newest that there is here."""
+        self.sidecar.is_ahead = newest < self.sidecar.in_force
         if self.sidecar.is_ahead:
-            self._refuse_to_lead(snapshot.version)
-            return None
+            self._refuse_to_lead(newest)
+
+    def offer(self, snapshot: discovery_pb2.Snapshot) -> discovery_pb2.SubscribeResponse | None:
+        """What is to be sent now, if anything; for one that is led from here."""
+        offered = (snapshot.epoch, snapshot.version)
         if offered == self.sidecar.in_force and self._sent < offered:
             self.sidecar.answer, self.sidecar.sent = Answer.ACK, offered  # it came with it
         if offered <= max(self.sidecar.in_force, self._sent):
@@ -59,12 +53,12 @@ class Subscription:
             self.sidecar.answer, self.sidecar.error = Answer.ACK, ""
         return self.sidecar.answer
 
-    def _refuse_to_lead(self, newest: int) -> None:
+    def _refuse_to_lead(self, newest: Snapshot) -> None:
         epoch, version = self.sidecar.in_force
         self.sidecar.answer = Answer.NACK
         self.sidecar.error = (
-            f"runs version {version} of epoch {epoch}, but this control service is at version {newest} of "
-            f"epoch {self._epoch}: its store is older than the fleet"
+            f"runs version {version} of epoch {epoch}, but this control service is at version {newest[1]} of "
+            f"epoch {newest[0]}: its store is older than the fleet"
         )
 
 

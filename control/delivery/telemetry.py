@@ -11,10 +11,9 @@ from control.clock import Clock
 from control.delivery.fleet import Fleet
 from control.delivery.recent import Recent
 from control.rollout.histogram import from_proto
-from control.store.evidence import EvidenceLog
+from control.store.evidence import STORABLE, EvidenceLog
 
 MAX_ENTRIES = 10_000
-STORABLE = 2**63  # the first integer that the store cannot hold
 
 
 class Telemetry(telemetry_pb2_grpc.TelemetryServicer):
@@ -32,6 +31,9 @@ class Telemetry(telemetry_pb2_grpc.TelemetryServicer):
         """Answered once it is kept; one that is here already is answered alike."""
         if violations := check_report(request):
             await refuse_fields(context, violations)
+        if self._fleet.is_ahead(request.service, request.node, request.boot_id):
+            # What it saw, it saw of decisions that are not this store's: nothing here is judged by it.
+            request.ClearField("evidence")
         async with refusing(context):
             is_new = await self._log.take(request, self._clock.wall())
         if is_new:

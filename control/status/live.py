@@ -9,6 +9,7 @@ from understudy.v1 import rollouts_pb2, services_pb2, telemetry_pb2
 from control.clock import Clock
 from control.delivery.board import Board
 from control.delivery.fleet import Fleet, Snapshot
+from control.delivery.leadership import Leadership
 from control.delivery.recent import Recent
 from control.reconciler import Reconciler
 from control.rollout.model import Plan
@@ -37,6 +38,7 @@ class LiveViews:
         store: Store,
         board: Board,
         fleet: Fleet,
+        leadership: Leadership,
         recent: Recent,
         reconciler: Reconciler,
         clock: Clock,
@@ -46,6 +48,7 @@ class LiveViews:
         self._store = store
         self._board = board
         self._fleet = fleet
+        self._leadership = leadership
         self._recent = recent
         self._reconciler = reconciler
         self._clock = clock
@@ -95,8 +98,8 @@ class LiveViews:
         return shadow_report(await kept.figures(service), await kept.mismatches(service, mismatches))
 
     def trouble(self) -> str:
-        """What keeps the store from being written now; empty: nothing does."""
-        return self._store.trouble
+        """What keeps the store from being written, or from being followed, now; empty: nothing does."""
+        return self._store.trouble or self._leadership.trouble()
 
     async def updates(self) -> AsyncIterator[None]:
         """One item at once, then one after every change, at most one a second; ends with the process."""

@@ -80,9 +80,9 @@ class Database:
             _cancel_later()
         return done.result()
 
-    async def next_epoch(self) -> int:
-        """A number that no start of this store had before."""
-        return await self.run(_next_epoch)
+    async def next_epoch(self, above: int = 0) -> int:
+        """A number that no start of this store had before, and that is above another."""
+        return await self.run(functools.partial(_next_epoch, above=above))
 
     async def close(self) -> None:
         """Finish what was asked for and give the file free."""
@@ -154,14 +154,15 @@ def transactional(
     return run
 
 
-async def _next_epoch(connection: AsyncConnection) -> int:
+async def _next_epoch(connection: AsyncConnection, above: int) -> int:
     query = select(meta.c.value).where(meta.c.key == "epoch")
     found = (await connection.execute(query)).scalar_one_or_none()
+    epoch = max(int(found or 0), above) + 1
     if found is None:
-        await connection.execute(insert(meta).values(key="epoch", value=1))
-        return 1
-    await connection.execute(update(meta).where(meta.c.key == "epoch").values(value=found + 1))
-    return int(found) + 1
+        await connection.execute(insert(meta).values(key="epoch", value=epoch))
+    else:
+        await connection.execute(update(meta).where(meta.c.key == "epoch").values(value=epoch))
+    return epoch
 
 
 async def open_database(address: str) -> Database:

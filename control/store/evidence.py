@@ -19,6 +19,9 @@ from control.times import to_seconds
 READINGS = "metrics"
 """Stands where evidence has the sidecar that reported it."""
 
+STORABLE = 2**63
+"""The first integer that the store cannot hold."""
+
 KEPT_EXEMPLARS = 200
 """Of each service and kind."""
 

@@ -33,9 +33,9 @@ class Store:
         """What keeps it from being written now; empty: nothing does."""
         return self._database.trouble.reason
 
-    async def next_epoch(self) -> int:
-        """A number that no start of this store had before."""
-        return await self._database.next_epoch()
+    async def next_epoch(self, above: int = 0) -> int:
+        """A number that no start of this store had before, and that is above another."""
+        return await self._database.next_epoch(above)
 
     async def close(self) -> None:
         """Finish what was asked for and give the file free."""

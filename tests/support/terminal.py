@@ -22,7 +22,10 @@ class Terminal:
         self._master, slave = pty.openpty()
         self._set_size(slave, columns, rows)
         command = [sys.executable, "-c", "from understudy.cli import main; main()", *arguments]
+        # Tests that run in the background ignore Ctrl-C, and would hand that on.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self._process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave)
+        signal.signal(signal.SIGINT, before)
         os.close(slave)
         self.written = ""
 

@@ -20,6 +20,7 @@ from understudy.v1 import rollouts_pb2, service_pb2, telemetry_pb2
 
 from control.delivery.board import Board
 from control.delivery.fleet import Answer, Fleet, Sidecar
+from control.delivery.leadership import Leadership
 from control.external.reader import Reader
 from control.reconciler import Reconciler
 from control.refusals import NotNow, NotThere
@@ -132,7 +133,16 @@ class World:
                 self.board.put_up(await store.services.every())
                 reader = Reader(store.evidence, self.clock)
                 around = Surroundings(
-                    store, self.board, self.fleet, self.clock, Settings(), (), visible, posted, reader
+                    store,
+                    self.board,
+                    self.fleet,
+                    self.clock,
+                    Settings(),
+                    (),
+                    visible,
+                    posted,
+                    reader,
+                    Leadership(store, self.board, self.fleet, visible),
                 )
                 self.reconciler = Reconciler(around, tasks, NEVER)
                 await self.reconciler.begin()

@@ -70,6 +70,11 @@ class ServicesStub(object):
                 request_serializer=understudy_dot_v1_dot_services__pb2.ListSidecarsRequest.SerializeToString,
                 response_deserializer=understudy_dot_v1_dot_services__pb2.ListSidecarsResponse.FromString,
                 _registered_method=True)
+        self.Adopt = channel.unary_unary(
+                '/understudy.v1.Services/Adopt',
+                request_serializer=understudy_dot_v1_dot_services__pb2.AdoptRequest.SerializeToString,
+                response_deserializer=understudy_dot_v1_dot_services__pb2.AdoptResponse.FromString,
+                _registered_method=True)
         self.ShadowReport = channel.unary_unary(
                 '/understudy.v1.Services/ShadowReport',
                 request_serializer=understudy_dot_v1_dot_services__pb2.ShadowReportRequest.SerializeToString,
@@ -131,6 +136,14 @@ class ServicesServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Adopt(self, request, context):
+        """Leads a fleet that runs what is newer than this store: the epoch rises above all of it, and what is stored
+        here is pushed. Changes nothing where no connected sidecar is ahead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ShadowReport(self, request, context):
         """What comparing the service's shadows found.
         """
@@ -175,6 +188,11 @@ def add_ServicesServicer_to_server(servicer, server):
                     servicer.ListSidecars,
                     request_deserializer=understudy_dot_v1_dot_services__pb2.ListSidecarsRequest.FromString,
                     response_serializer=understudy_dot_v1_dot_services__pb2.ListSidecarsResponse.SerializeToString,
+            ),
+            'Adopt': grpc.unary_unary_rpc_method_handler(
+                    servicer.Adopt,
+                    request_deserializer=understudy_dot_v1_dot_services__pb2.AdoptRequest.FromString,
+                    response_serializer=understudy_dot_v1_dot_services__pb2.AdoptResponse.SerializeToString,
             ),
             'ShadowReport': grpc.unary_unary_rpc_method_handler(
                     servicer.ShadowReport,
@@ -372,6 +390,33 @@ class Services(object):
             '/understudy.v1.Services/ListSidecars',
             understudy_dot_v1_dot_services__pb2.ListSidecarsRequest.SerializeToString,
             understudy_dot_v1_dot_services__pb2.ListSidecarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Adopt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/understudy.v1.Services/Adopt',
+            understudy_dot_v1_dot_services__pb2.AdoptRequest.SerializeToString,
+            understudy_dot_v1_dot_services__pb2.AdoptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class ServicesStub:
     """Moves all traffic back to the slot before the last switch, in one push."""
     ListSidecars: _grpc.UnaryUnaryMultiCallable[_services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse]
     """Every sidecar that is connected or was since this process started."""
+    Adopt: _grpc.UnaryUnaryMultiCallable[_services_pb2.AdoptRequest, _services_pb2.AdoptResponse]
+    """Leads a fleet that runs what is newer than this store: the epoch rises above all of it, and what is stored
+    here is pushed. Changes nothing where no connected sidecar is ahead.
+    """
     ShadowReport: _grpc.UnaryUnaryMultiCallable[_services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse]
     """What comparing the service's shadows found."""
 
@@ -73,6 +77,10 @@ class ServicesAsyncStub(ServicesStub):
     """Moves all traffic back to the slot before the last switch, in one push."""
     ListSidecars: _aio.UnaryUnaryMultiCallable[_services_pb2.ListSidecarsRequest, _services_pb2.ListSidecarsResponse]  # type: ignore[assignment]
     """Every sidecar that is connected or was since this process started."""
+    Adopt: _aio.UnaryUnaryMultiCallable[_services_pb2.AdoptRequest, _services_pb2.AdoptResponse]  # type: ignore[assignment]
+    """Leads a fleet that runs what is newer than this store: the epoch rises above all of it, and what is stored
+    here is pushed. Changes nothing where no connected sidecar is ahead.
+    """
     ShadowReport: _aio.UnaryUnaryMultiCallable[_services_pb2.ShadowReportRequest, _services_pb2.ShadowReportResponse]  # type: ignore[assignment]
     """What comparing the service's shadows found."""
 
@@ -136,6 +144,16 @@ class ServicesServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_services_pb2.ListSidecarsResponse, _abc.Awaitable[_services_pb2.ListSidecarsResponse]]:
         """Every sidecar that is connected or was since this process started."""
+
+    @_abc_1.abstractmethod
+    def Adopt(
+        self,
+        request: _services_pb2.AdoptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_services_pb2.AdoptResponse, _abc.Awaitable[_services_pb2.AdoptResponse]]:
+        """Leads a fleet that runs what is newer than this store: the epoch rises above all of it, and what is stored
+        here is pushed. Changes nothing where no connected sidecar is ahead.
+        """
 
     @_abc_1.abstractmethod
     def ShadowReport(
