@@ -40,7 +40,7 @@ async def hand_over(port: int, place: Place = ONLY) -> bool:
 
     The workers of a sidecar leave together: the first to come here does it for all.
     """
-    if place.directory is None:
+    if place.of == 1:
         return await _steer_away(port, place)
     with (place.directory / "steered").open("a+") as done:
         await asyncio.to_thread(fcntl.flock, done, fcntl.LOCK_EX)

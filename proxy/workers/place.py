@@ -14,7 +14,7 @@ class Place:
 
     number: int = 0
     of: int = 1
-    directory: pathlib.Path | None = None
+    directory: pathlib.Path = pathlib.Path()
 
     def socket(self, process: int) -> str:
         """Where the worker of that process id has its admin door."""
@@ -22,7 +22,7 @@ class Place:
 
     def family(self) -> frozenset[int]:
         """The process ids of the whole sidecar's workers, this one's among them."""
-        found = self.directory.glob("*.sock") if self.directory else ()
+        found = self.directory.glob("*.sock") if self.of > 1 else ()
         return frozenset({os.getpid(), *(int(one.stem) for one in found)})
 
 

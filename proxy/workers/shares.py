@@ -1,7 +1,8 @@
 """What one worker gets of a sidecar's settings: pure.
 
 Limits are the whole sidecar's and divided: the workers' shares add up to what the file says, but each worker
-takes on one call at least.
+takes on one call at least. A last known good is kept even where the file asks for none, for as long as the
+sidecar lives: a worker that is started anew then begins with what the others have in force.
 """
 
 import dataclasses
@@ -12,13 +13,12 @@ from proxy.workers.place import Place
 
 def share_of(settings: Settings, place: Place, process: int) -> Settings:
     """The settings of the worker at a place, with that process id."""
-    number = place.number
     return dataclasses.replace(
         settings,
         admin=place.socket(process),
         status="",
-        node=f"{settings.node}/{number}",
-        state_dir=settings.state_dir / str(number) if settings.state_dir else None,
+        node=f"{settings.node}/{place.number}",
+        state_dir=(settings.state_dir or place.directory / "state") / str(place.number),
         in_flight=part(settings.in_flight, place),
         in_flight_per_variant=part(settings.in_flight_per_variant, place),
         mirror_bytes=part(settings.mirror_bytes, place),

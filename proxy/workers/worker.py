@@ -6,6 +6,7 @@ message to its standard input (the length, then the message) and holds that open
 
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import struct
@@ -49,7 +50,13 @@ def _serve(number: int, of: int, directory: pathlib.Path, log_level: str) -> Non
     async def run() -> None:
         await Sidecar(share_of(settings, Place(number, of, directory), os.getpid())).run()
 
-    uvloop.run(run())
+    try:
+        uvloop.run(run())
+    finally:
+        # The parent does it, too, unless it was killed.
+        (directory / f"{os.getpid()}.sock").unlink(missing_ok=True)
+        if not any(directory.glob("*.sock")):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _received() -> bytes:

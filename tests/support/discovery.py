@@ -89,9 +89,9 @@ class ScriptedControl(discovery_pb2_grpc.ConfigDiscoveryServicer, telemetry_pb2_
         return telemetry_pb2.TelemetryReportResponse()
 
     def stored(self) -> list[telemetry_pb2.TelemetryReportRequest]:
-        """Every report once, by its sequence."""
+        """Every report once, by its node and sequence."""
         parsed = [telemetry_pb2.TelemetryReportRequest.FromString(report) for report in self.reports]
-        return list({report.sequence: report for report in parsed}.values())
+        return list({(report.node, report.sequence): report for report in parsed}.values())
 
     async def start(self) -> None:
         """Listen; again on the same port after `kill`."""
