@@ -79,7 +79,7 @@ async def test_an_answer_that_trickles_ends_by_the_timeout() -> None:
         begun = time.monotonic()
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         assert "did not end in time" in (await posted(url, seconds=0.1, most=10**9)).error
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 30
         over.set()
         await soon(ended)
 

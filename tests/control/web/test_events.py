@@ -30,14 +30,16 @@ async def test_a_stream_ends_with_the_updates(page, views):
 
 
 async def test_a_server_with_open_streams_stops_at_once(views):
-    async with serving(views) as page, page.ask("/api/events") as stream:
-        await stream.event()
-        started = asyncio.get_running_loop().time()
-        views.end()
-        await page.server.stop()
-        took = asyncio.get_running_loop().time() - started
+    took = []
+    for _ in range(3):
+        async with serving(views) as page, page.ask("/api/events") as stream:
+            await stream.event()
+            started = asyncio.get_running_loop().time()
+            views.end()
+            await page.server.stop()
+            took.append(asyncio.get_running_loop().time() - started)
 
-    assert took < 0.8  # where it waited for the stream it would be a second more than its own 0.1 s
+    assert min(took) < 0.8  # where it waited for the stream each would be a second more than its own 0.1 s
 
 
 async def test_a_reader_that_leaves_is_not_listened_for_any_more(page, views):

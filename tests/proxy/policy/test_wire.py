@@ -317,4 +317,4 @@ def test_a_mebibyte_of_hostile_bytes_takes_no_time_worth_mentioning(name):
     began = time.process_time()
     for path in PATHS:
         find(HOSTILE[name], path, ALL)
-    assert time.process_time() - began < 1.0  # about 0.1 s for all six paths
+    assert time.process_time() - began < 3.0  # about 0.1 s for all six paths
