@@ -7,6 +7,7 @@ from understudy.checks.fields import check_field
 from understudy.checks.names import check_metadata_key, check_method, check_model, check_name, check_unique
 from understudy.checks.numbers import check_positive_duration, check_range
 from understudy.checks.targets import check_target
+from understudy.checks.tls import check_variant_tls
 from understudy.checks.violation import Violation, join
 from understudy.v1 import service_pb2
 
@@ -38,7 +39,7 @@ def _check_variant(variant: service_pb2.Variant, path: str) -> list[Violation]:
         value = getattr(variant, field)
         if len(value) > 253 or not value.isprintable() or not value.isascii():
             violations.append(Violation(join(path, field), "must be at most 253 printable ASCII characters"))
-    return violations
+    return violations + check_variant_tls(variant, join(path, "tls"))
 
 
 def _check_known(name: str, known: list[str], path: str, *, optional: bool = False) -> list[Violation]:

@@ -6,6 +6,7 @@ from understudy.checks.names import check_choice, check_name
 from understudy.checks.numbers import check_duration, check_positive_duration, check_range
 from understudy.checks.service import check_service
 from understudy.checks.targets import check_listen, check_target
+from understudy.checks.tls import check_listen_tls
 from understudy.checks.violation import Violation, join
 from understudy.v1 import sidecar_pb2
 
@@ -22,6 +23,8 @@ def check_sidecar(sidecar: sidecar_pb2.Sidecar, path: str = "") -> list[Violatio
     if sidecar.reuse_port and sidecar.listen.startswith("unix:"):
         text = f"is for ports, and listen is {sidecar.listen!r}"
         violations.append(Violation(join(path, "reuse_port"), text))
+    if sidecar.HasField("tls"):
+        violations += check_listen_tls(sidecar.tls, join(path, "tls"))
     violations += check_choice(sidecar.engine, ENGINES, join(path, "engine"))
     violations += _check_source(sidecar, path)
     violations += _check_limits(sidecar, path)

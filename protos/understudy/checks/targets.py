@@ -73,6 +73,15 @@ def check_listen(text: str, path: str, *, unix: bool = False) -> list[Violation]
     return [Violation(path, f"must be host:port{' or unix:/path' if unix else ''}, got {text!r}")]
 
 
+def is_host(text: str) -> bool:
+    """A host name or an IP address, as it can stand in a target."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _HOST.fullmatch(text) is not None
+    return True
+
+
 def _parse_unix(rest: str) -> Target:
     path = rest.removeprefix("//") if rest.startswith("///") else rest
     if not path or path.startswith("//"):

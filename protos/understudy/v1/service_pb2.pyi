@@ -75,6 +75,7 @@ class Variant(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     AUTHORITY_FIELD_NUMBER: _builtins.int
+    TLS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A name that stays with it ("v1", "blue"); roles such as stable and candidate are not names."""
     target: _builtins.str
@@ -85,6 +86,10 @@ class Variant(_message.Message):
     """The model version as operators know it; a label, never interpreted."""
     authority: _builtins.str
     """Sent as `:authority` instead of the caller's, where set."""
+    @_builtins.property
+    def tls(self) -> Global___VariantTls:
+        """Connections to it are TLS, where set; `{}` is enough. Default: plain text."""
+
     def __init__(
         self,
         *,
@@ -92,14 +97,55 @@ class Variant(_message.Message):
         target: _builtins.str = ...,
         version: _builtins.str = ...,
         authority: _builtins.str = ...,
+        tls: Global___VariantTls | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tls", b"tls"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "name", b"name", "target", b"target", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "name", b"name", "target", b"target", "tls", b"tls", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Variant: _TypeAlias = Variant  # noqa: Y015
+
+@_typing.final
+class VariantTls(_message.Message):
+    """TLS towards a model server: 1.2 or newer, with ALPN `h2`, and its certificate is always checked. Paths are
+    those of each sidecar's machine. Files that are replaced later count for new connections.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CA_FIELD_NUMBER: _builtins.int
+    SERVER_NAME_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ca: _builtins.str
+    """PEM file of the authorities that may have signed its certificate. Default: the system's."""
+    server_name: _builtins.str
+    """The host name or IP address that its certificate is for. Default: the target's; required where that is
+    a unix socket.
+    """
+    certificate: _builtins.str
+    """PEM file of the sidecar's own certificate, with what leads to its authority; only with `key`. Default:
+    none is shown.
+    """
+    key: _builtins.str
+    """PEM file of the key of `certificate`, without a passphrase."""
+    def __init__(
+        self,
+        *,
+        ca: _builtins.str = ...,
+        server_name: _builtins.str = ...,
+        certificate: _builtins.str = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca", b"ca", "certificate", b"certificate", "key", b"key", "server_name", b"server_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VariantTls: _TypeAlias = VariantTls  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):

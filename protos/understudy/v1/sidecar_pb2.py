@@ -27,7 +27,7 @@ from understudy.v1 import service_pb2 as understudy_dot_v1_dot_service__pb2
 from understudy.v1 import units_pb2 as understudy_dot_v1_dot_units__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bunderstudy/v1/sidecar.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bunderstudy/v1/service.proto\x1a\x19understudy/v1/units.proto\"\xbc\x04\n\x07Sidecar\x12\x0e\n\x06listen\x18\x01 \x01(\t\x12\r\n\x05\x61\x64min\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x14\n\x07workers\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07\x63ontrol\x18\x06 \x01(\t\x12\x11\n\tsubscribe\x18\x07 \x01(\t\x12\x11\n\tstate_dir\x18\x08 \x01(\t\x12%\n\x06limits\x18\t \x01(\x0b\x32\x15.understudy.v1.Limits\x12\'\n\x07tracing\x18\n \x01(\x0b\x32\x16.understudy.v1.Tracing\x12\'\n\x07service\x18\x0b \x01(\x0b\x32\x16.understudy.v1.Service\x12\x0c\n\x04node\x18\x0c \x01(\t\x12\x15\n\rtrusted_peers\x18\r \x03(\t\x12\x30\n\rdrain_timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x64rain_delay\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0freport_interval\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nreuse_port\x18\x11 \x01(\x08\x12\x35\n\x12max_connection_age\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12ticket_secret_file\x18\x1e \x01(\tB\n\n\x08_workers\"\xc6\x01\n\x06Limits\x12\x16\n\tin_flight\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\"\n\x15in_flight_per_variant\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x1f\n\x0cmirror_bytes\x18\x03 \x01(\x04\x42\x04\xd8\xe2\x18\x03H\x02\x88\x01\x01\x12\x17\n\nmismatches\x18\x04 \x01(\rH\x03\x88\x01\x01\x42\x0c\n\n_in_flightB\x18\n\x16_in_flight_per_variantB\x0f\n\r_mirror_bytesB\r\n\x0b_mismatches\"-\n\x07Tracing\x12\x18\n\x05ratio\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x02H\x00\x88\x01\x01\x42\x08\n\x06_ratiob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bunderstudy/v1/sidecar.proto\x12\runderstudy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bunderstudy/v1/service.proto\x1a\x19understudy/v1/units.proto\"\xe3\x04\n\x07Sidecar\x12\x0e\n\x06listen\x18\x01 \x01(\t\x12\r\n\x05\x61\x64min\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\x14\n\x07workers\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07\x63ontrol\x18\x06 \x01(\t\x12\x11\n\tsubscribe\x18\x07 \x01(\t\x12\x11\n\tstate_dir\x18\x08 \x01(\t\x12%\n\x06limits\x18\t \x01(\x0b\x32\x15.understudy.v1.Limits\x12\'\n\x07tracing\x18\n \x01(\x0b\x32\x16.understudy.v1.Tracing\x12\'\n\x07service\x18\x0b \x01(\x0b\x32\x16.understudy.v1.Service\x12\x0c\n\x04node\x18\x0c \x01(\t\x12\x15\n\rtrusted_peers\x18\r \x03(\t\x12\x30\n\rdrain_timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x64rain_delay\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0freport_interval\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nreuse_port\x18\x11 \x01(\x08\x12\x35\n\x12max_connection_age\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x03tls\x18\x13 \x01(\x0b\x32\x18.understudy.v1.ListenTls\x12\x1a\n\x12ticket_secret_file\x18\x1e \x01(\tB\n\n\x08_workers\"@\n\tListenTls\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x11\n\tclient_ca\x18\x03 \x01(\t\"\xc6\x01\n\x06Limits\x12\x16\n\tin_flight\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\"\n\x15in_flight_per_variant\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x1f\n\x0cmirror_bytes\x18\x03 \x01(\x04\x42\x04\xd8\xe2\x18\x03H\x02\x88\x01\x01\x12\x17\n\nmismatches\x18\x04 \x01(\rH\x03\x88\x01\x01\x42\x0c\n\n_in_flightB\x18\n\x16_in_flight_per_variantB\x0f\n\r_mirror_bytesB\r\n\x0b_mismatches\"-\n\x07Tracing\x12\x18\n\x05ratio\x18\x01 \x01(\x01\x42\x04\xd8\xe2\x18\x02H\x00\x88\x01\x01\x42\x08\n\x06_ratiob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,9 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACING'].fields_by_name['ratio']._loaded_options = None
   _globals['_TRACING'].fields_by_name['ratio']._serialized_options = b'\330\342\030\002'
   _globals['_SIDECAR']._serialized_start=135
-  _globals['_SIDECAR']._serialized_end=707
-  _globals['_LIMITS']._serialized_start=710
-  _globals['_LIMITS']._serialized_end=908
-  _globals['_TRACING']._serialized_start=910
-  _globals['_TRACING']._serialized_end=955
+  _globals['_SIDECAR']._serialized_end=746
+  _globals['_LISTENTLS']._serialized_start=748
+  _globals['_LISTENTLS']._serialized_end=812
+  _globals['_LIMITS']._serialized_start=815
+  _globals['_LIMITS']._serialized_end=1013
+  _globals['_TRACING']._serialized_start=1015
+  _globals['_TRACING']._serialized_end=1060
 # @@protoc_insertion_point(module_scope)

@@ -13,10 +13,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -44,6 +44,7 @@ class Sidecar(_message.Message):
     REPORT_INTERVAL_FIELD_NUMBER: _builtins.int
     REUSE_PORT_FIELD_NUMBER: _builtins.int
     MAX_CONNECTION_AGE_FIELD_NUMBER: _builtins.int
+    TLS_FIELD_NUMBER: _builtins.int
     TICKET_SECRET_FILE_FIELD_NUMBER: _builtins.int
     listen: _builtins.str
     """Data port, any gRPC: `host:port`, `unix:/path`. Default 0.0.0.0:7070."""
@@ -107,6 +108,10 @@ class Sidecar(_message.Message):
         never. Callers then move while a sidecar drains, and lose no call by it.
         """
 
+    @_builtins.property
+    def tls(self) -> Global___ListenTls:
+        """The data port is TLS, where set. Default: plain text."""
+
     def __init__(
         self,
         *,
@@ -128,17 +133,50 @@ class Sidecar(_message.Message):
         report_interval: _duration_pb2.Duration | None = ...,
         reuse_port: _builtins.bool = ...,
         max_connection_age: _duration_pb2.Duration | None = ...,
+        tls: Global___ListenTls | None = ...,
         ticket_secret_file: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "limits", b"limits", "max_connection_age", b"max_connection_age", "report_interval", b"report_interval", "service", b"service", "tracing", b"tracing", "workers", b"workers"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "limits", b"limits", "max_connection_age", b"max_connection_age", "report_interval", b"report_interval", "service", b"service", "tls", b"tls", "tracing", b"tracing", "workers", b"workers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "max_connection_age", b"max_connection_age", "node", b"node", "report_interval", b"report_interval", "reuse_port", b"reuse_port", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "ticket_secret_file", b"ticket_secret_file", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_workers", b"_workers", "admin", b"admin", "control", b"control", "drain_delay", b"drain_delay", "drain_timeout", b"drain_timeout", "engine", b"engine", "limits", b"limits", "listen", b"listen", "max_connection_age", b"max_connection_age", "node", b"node", "report_interval", b"report_interval", "reuse_port", b"reuse_port", "service", b"service", "state_dir", b"state_dir", "status", b"status", "subscribe", b"subscribe", "ticket_secret_file", b"ticket_secret_file", "tls", b"tls", "tracing", b"tracing", "trusted_peers", b"trusted_peers", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__workers: _TypeAlias = _typing.Literal["workers"]  # noqa: Y015
     _WhichOneofArgType__workers: _TypeAlias = _typing.Literal["_workers", b"_workers"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__workers) -> _WhichOneofReturnType__workers | None: ...
 
 Global___Sidecar: _TypeAlias = Sidecar  # noqa: Y015
+
+@_typing.final
+class ListenTls(_message.Message):
+    """TLS towards callers: 1.2 or newer, with ALPN `h2`. Files that are replaced later count for new connections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    CLIENT_CA_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.str
+    """PEM file of the sidecar's certificate, with what leads to its authority. Required."""
+    key: _builtins.str
+    """PEM file of the certificate's key, without a passphrase. Required."""
+    client_ca: _builtins.str
+    """PEM file of the authorities of callers' certificates; a caller without one is turned away. Default: no
+    certificate is asked for.
+    """
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.str = ...,
+        key: _builtins.str = ...,
+        client_ca: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "client_ca", b"client_ca", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListenTls: _TypeAlias = ListenTls  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
