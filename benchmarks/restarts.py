@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -159,7 +160,9 @@ async def start(stack: contextlib.ExitStack, *arguments: str) -> Process:
     return Process(process, listening["data"], listening["status"])
 
 
-def sidecar_file(folder: str, target: str, port: int, options: argparse.Namespace) -> pathlib.Path:
+def sidecar_file(
+    folder: str, target: str, port: int, workers: int, options: argparse.Namespace
+) -> pathlib.Path:
     document = {
         "kind": "Sidecar",
         "listen": f"127.0.0.1:{port}",
@@ -167,12 +170,13 @@ def sidecar_file(folder: str, target: str, port: int, options: argparse.Namespac
         "status": "127.0.0.1:0",
         "engine": options.engine,
         "reuse_port": True,
+        "workers": workers,
         "drain_timeout": f"{options.drain_timeout:g}s",
         "service": {"name": "echo", "variants": [{"name": "v1", "target": target}]},
     }
     if options.max_connection_age:
         document["max_connection_age"] = f"{options.max_connection_age:g}s"
-    file = pathlib.Path(folder) / "sidecar.yaml"
+    file = pathlib.Path(folder) / f"sidecar-{workers}.yaml"
     file.write_text(json.dumps(document))
     return file
 
@@ -186,10 +190,15 @@ async def measure(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         model = await start(stack, __file__, "--serve")
-        file = sidecar_file(folder, model.data, port, options)
-        command = ("-c", "from understudy.cli import main; main()", "proxy", "--config", str(file))
-        command += ("--log-level", "error")
-        sidecar = await start(stack, *command)
+        commands = itertools.cycle(
+            (
+                *("-c", "from understudy.cli import main; main()", "proxy"),
+                *("--config", str(sidecar_file(folder, model.data, port, workers, options))),
+                *("--log-level", "error"),
+            )
+            for workers in options.workers
+        )
+        sidecar = await start(stack, *next(commands))
         await sidecar.until_ready()
         async with asyncio.TaskGroup() as tasks:
             callers = [
@@ -199,7 +208,7 @@ async def measure(options: argparse.Namespace) -> None:
             ]
             await asyncio.sleep(1.0)
             for _ in range(options.restarts):
-                successor = await start(stack, *command)
+                successor = await start(stack, *next(commands))
                 await successor.until_ready()
                 took.append(await sidecar.stop())
                 sidecar = successor
@@ -227,6 +236,9 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--engine", default="grpc-aio")
     parser.add_argument("--restarts", type=int, default=20)
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1], help="of each sidecar in turn: two numbers alternate"
+    )
     parser.add_argument("--rate", type=float, default=200.0, help="short calls a second")
     parser.add_argument("--in-flight", type=int, default=40, help="long calls at any time")
     parser.add_argument("--connections", type=float, default=20.0, help="new connections a second")

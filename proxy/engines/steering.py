@@ -13,10 +13,12 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import os
 import pathlib
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from proxy.engines.sockets import listeners
@@ -30,6 +32,9 @@ _LISTEN = "0A"
 
 ANSWER = 0.5
 """Seconds in which a listener has to take a connection to count as there."""
+
+GATHER = 0.02
+"""Seconds between two looks whether the other workers are ready to leave."""
 
 LOOK = 2.0
 """Seconds between two looks whether the old sidecar is gone."""
@@ -49,6 +54,46 @@ async def hand_over(port: int, place: Place = ONLY) -> bool:
             verdict = "yes" if await _steer_away(port, place) else "no"
             done.write(verdict)
     return verdict == "yes"
+
+
+@contextlib.asynccontextmanager
+async def away(port: int, place: Place = ONLY) -> AsyncIterator[bool]:
+    """While inside, new connections go to another sidecar, where one listens there, and no listener of ours
+    is closed for good; yields whether. Each that is closed changes the others' indices: so the workers of a
+    sidecar leave at one moment.
+    """
+    if not await hand_over(port, place):
+        yield False
+        return
+    held = listeners(port)
+    try:
+        yield True
+        await _leave_together(place)
+    finally:
+        for one in held:
+            one.close()
+
+
+async def _leave_together(place: Place) -> None:
+    """Until a moment after every worker has come here; the last one to come says which."""
+    if place.of == 1:
+        return
+    moment = place.directory / "leave-at"
+    (place.directory / f"{os.getpid()}.leaves").touch()
+    while not moment.exists():
+        if all(_leaves(process, place) for process in place.family()):
+            written = place.directory / f"{os.getpid()}.leave-at"
+            written.write_text(repr(time.monotonic() + 3 * GATHER))
+            with contextlib.suppress(FileExistsError):
+                moment.hardlink_to(written)
+        else:
+            await asyncio.sleep(GATHER)
+    await asyncio.sleep(float(moment.read_text()) - time.monotonic())
+
+
+def _leaves(process: int, place: Place) -> bool:
+    is_there = pathlib.Path(f"/proc/{process}").exists()
+    return not is_there or (place.directory / f"{process}.leaves").exists()
 
 
 async def settle(port: int, place: Place = ONLY) -> None:

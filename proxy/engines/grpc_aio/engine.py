@@ -126,14 +126,17 @@ class GrpcAioEngine:
         until = time.monotonic() + timeout
         if self._settling is not None:
             self._settling.cancel()
-        if self._listening.reuse_port and await steering.hand_over(self._port, self._listening.place):
-            _log.info("handed the port over", extra={"port": self._port})
-            await asyncio.sleep(min(timeout, HANDSHAKES))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout - min(timeout / 2, LAST_CALLS), self._patience())):
-                await self._quiet()
-        rest = until - time.monotonic()
-        await self._server.stop(rest if rest > 0 else None)
+        async with contextlib.AsyncExitStack() as stack:
+            if self._listening.reuse_port:
+                leaving = steering.away(self._port, self._listening.place)
+                if await stack.enter_async_context(leaving):
+                    _log.info("handed the port over", extra={"port": self._port})
+                    await asyncio.sleep(min(timeout, HANDSHAKES))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(timeout - min(timeout / 2, LAST_CALLS), self._patience())):
+                    await self._quiet()
+            rest = until - time.monotonic()
+            await self._server.stop(rest if rest > 0 else None)
         for upstream in self._upstreams():
             await upstream.close()
 

@@ -169,22 +169,25 @@ class RelayEngine:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
-        await self._hand_over(timeout)
-        for server in self._servers:
-            server.close()
-        await self._leave(min(timeout, ROUND_TRIP))
-        try:
-            async with asyncio.timeout_at(until):
-                while self._calls.in_flight:
-                    self._idle.clear()
-                    await self._idle.wait()
-        except TimeoutError:
-            pass
-        await close(tuple(self._callers.open))
+        async with contextlib.AsyncExitStack() as stack:
+            if await self._hand_over(stack):
+                _log.info("handed the port over", extra={"port": self._port})
+                await asyncio.sleep(min(timeout, HANDSHAKES))
+            for server in self._servers:
+                server.close()
+            await self._leave(min(timeout, ROUND_TRIP))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    while self._calls.in_flight:
+                        self._idle.clear()
+                        await self._idle.wait()
+            await close(tuple(self._callers.open))
+        for one in self._heirs.values():
+            one.close()
         for upstream in self._upstreams():
             await upstream.close()
 
-    async def _hand_over(self, timeout: float) -> None:  # noqa: ASYNC109  # a bound on a pause
+    async def _hand_over(self, leaving: contextlib.AsyncExitStack) -> bool:
         """Leave the port to a successor: it has this very socket, or new connections are steered away."""
         is_elsewhere = bool(self._offers) and all(map(self._is_elsewhere, self._offers))
         for task in self._tending:
@@ -193,13 +196,9 @@ class RelayEngine:
             await asyncio.wait(self._tending)
         for server in self._servers if is_elsewhere else ():
             server.close()  # both accepted until now
-        if not is_elsewhere and self._listening.reuse_port:
-            is_elsewhere = await steering.hand_over(self._port, self._listening.place)
-        if is_elsewhere:
-            _log.info("handed the port over", extra={"port": self._port})
-            await asyncio.sleep(min(timeout, HANDSHAKES))
-        for one in self._heirs.values():
-            one.close()
+        if is_elsewhere or not self._listening.reuse_port:
+            return is_elsewhere
+        return await leaving.enter_async_context(steering.away(self._port, self._listening.place))
 
     def _is_elsewhere(self, slot: int) -> bool:
         """Whether another process has the socket in that slot, too: a successor, or whoever it is from."""
