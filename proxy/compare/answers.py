@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a call ended: its status code's name, and the messages that came before it."""
+    """How a call ended: its status code's name, and the messages that came before it.
+
+    `encodings` says what each message is compressed in, empty where it is not; it is left out where none is.
+    """
 
     code: str
-    messages: Sequence[bytes] = ()
+    messages: Sequence[bytes | memoryview] = ()
+    encodings: Sequence[str] = ()
 
     @property
     def size(self) -> int:

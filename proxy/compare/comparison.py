@@ -48,7 +48,9 @@ def recorded(method: str, answer: Answer, tolerance: Tolerance) -> str:
         return ""
 
 
-def _compare_predictions(method: str, primary: bytes, shadow: bytes, tolerance: Tolerance) -> Comparison:
+def _compare_predictions(
+    method: str, primary: bytes | memoryview, shadow: bytes | memoryview, tolerance: Tolerance
+) -> Comparison:
     from proxy.compare import tensors, v2  # noqa: PLC0415  # numpy comes with the first comparison
 
     found = tensors.compare(_decode(method, primary), _decode(method, shadow), tolerance)
@@ -61,7 +63,7 @@ def _compare_predictions(method: str, primary: bytes, shadow: bytes, tolerance: 
     return _worst([found, tensors.compare_parameters("", ours, theirs, tolerance)])
 
 
-def _decode(method: str, message: bytes) -> "Prediction":
+def _decode(method: str, message: bytes | memoryview) -> "Prediction":
     from proxy.compare import tensorflow, torchserve, understudy_v1, v2  # noqa: PLC0415  # numpy comes with them
 
     match PREDICT[method]:

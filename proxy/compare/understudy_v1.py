@@ -14,7 +14,7 @@ _TYPES = {3: "double", 4: "float", 5: "int", 6: "string", 7: "bytes", 8: "bool"}
 _TEXTS = (6, 7)
 
 
-def decode(message: bytes) -> Prediction:
+def decode(message: bytes | memoryview) -> Prediction:
     """The outputs of a serialised PredictResponse, by name."""
     return named(_tensor(output) for output in wire.contents(memoryview(message), 3))
 

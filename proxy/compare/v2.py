@@ -52,7 +52,7 @@ def parameters(message: bytes | memoryview) -> dict[str, bytes]:
     return _parameters(wire.contents(memoryview(message), 4))
 
 
-def unwrapped(message: bytes) -> memoryview:
+def unwrapped(message: bytes | memoryview) -> memoryview:
     """The ModelInferResponse in one message of ModelStreamInfer's answer, bare or in an envelope.
 
     Triton puts it into a ModelStreamInferResponse (error_message = 1, infer_response = 2); MLServer

@@ -17,6 +17,7 @@ from proxy.compare.answers import Answer, Comparison
 from proxy.compare.comparison import THREAD_BYTES, compare, recorded
 from proxy.engines.calls import AnyCall
 from proxy.engines.copies import UNCOMPARED, Ask, Copy
+from proxy.engines.inflated import inflated
 from proxy.engines.recording import prediction, record
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.breaker import Breaker, Change
@@ -145,6 +146,10 @@ class Mirrors:
             return "error"
         if not primary.code or not copy.hold_answer(shadow.size):
             return "uncompared"
+        plain = await inflated(copy, primary), await inflated(copy, shadow)
+        if plain[0] is None or plain[1] is None:
+            return "uncompared"
+        primary, shadow = plain[0], plain[1]
         found = await _off_the_loop(_compare, copy, primary, shadow)
         self._ledger.comparison(table, route, variant, found, latency, trace_id, noise=noise)
         has_failed = shadow.code not in ("OK", primary.code)  # the shadow itself: an answer, and an error

@@ -204,8 +204,9 @@ class Carrier:
             return None
         if exchange.kept_room < 0:
             return UNCOMPARED
-        found = framing.messages(b"".join(exchange.kept), exchange.encoding, 2**31)
-        return UNCOMPARED if found is None else Answer(code, found if code == "OK" else ())
+        if code != "OK":
+            return Answer(code)
+        return framing.answer(code, b"".join(exchange.kept), exchange.encoding) or UNCOMPARED
 
     def _refuse(self, exchange: Exchange, refused: Refused) -> None:
         """Answer a call that no model server sees."""

@@ -6,6 +6,7 @@ message, the copy for a shadow, the answers to compare.
 
 from collections.abc import Sequence
 
+from proxy.compare.answers import Answer
 from proxy.policy.inflating import inflate
 
 PREFIX = 5
@@ -38,9 +39,9 @@ def count(body: bytes) -> int | None:
     return found if position == len(body) else None
 
 
-def messages(body: bytes, encoding: str, limit: int) -> tuple[bytes, ...] | None:
-    """Every message, inflated where need be; None where they are not whole, or more than `limit` bytes."""
-    found = []
+def answer(code: str, body: bytes, encoding: str) -> Answer | None:
+    """An answer of those messages, as compressed as they came; None where they are not whole."""
+    messages, encodings = [], []
     position = 0
     while position < len(body):
         length = int.from_bytes(body[position + 1 : position + PREFIX], "big")
@@ -48,14 +49,8 @@ def messages(body: bytes, encoding: str, limit: int) -> tuple[bytes, ...] | None
         message = body[start : start + length]
         if len(message) != length or start > len(body):
             return None
-        if body[position] & COMPRESSED:
-            inflated = inflate(encoding, message, limit + 1)
-            if inflated is None or len(inflated) > limit:
-                return None
-            message = inflated
-        found.append(message)
-        limit -= len(message)
-        if limit < 0:
-            return None
+        is_compressed = body[position] & COMPRESSED and encoding != "identity"
+        messages.append(message)
+        encodings.append(encoding if is_compressed else "")
         position = start + length
-    return tuple(found)
+    return Answer(code, tuple(messages), tuple(encodings) if any(encodings) else ())

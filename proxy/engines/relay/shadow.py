@@ -100,8 +100,8 @@ class Asking:
         """What came, as far as it can be compared."""
         if code != "OK":
             return Answer(code), ""
-        found = framing.messages(b"".join(self._chunks), self._encoding, self._copy.mirror.max_bytes)
-        return (Answer("RESOURCE_EXHAUSTED"), "dropped_bytes") if found is None else (Answer(code, found), "")
+        found = framing.answer(code, b"".join(self._chunks), self._encoding)
+        return (Answer("INTERNAL"), "error") if found is None else (found, "")
 
     def close(self) -> None:
         """Leave nothing of it."""

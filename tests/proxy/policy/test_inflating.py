@@ -1,4 +1,4 @@
-"""The beginning of a compressed message: found whole, bounded, and never a surprise."""
+"""The beginning of a compressed message, or all of it: found whole, bounded, and never a surprise."""
 
 import gzip
 import zlib
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from understudy.v1.prediction_pb2 import PredictRequest
 
-from proxy.policy.inflating import inflate
+from proxy.policy.inflating import PIECE, NotInflatable, inflate, pieces
 from proxy.policy.protocols import UNDERSTUDY_PREDICT
 from proxy.policy.sticky import Sticky
 
@@ -44,6 +44,36 @@ def test_what_is_cut_short_gives_what_there_is() -> None:
     whole = gzip.compress(b"x" * 100)
 
     assert inflate("gzip", whole[:-4], 1000) == b"x" * 100
+
+
+@given(st.sampled_from(["gzip", "deflate"]), st.binary(max_size=300), st.integers(1, 4000))
+def test_all_of_it_comes_out_in_pieces(encoding: str, message: bytes, times: int) -> None:
+    found = list(pieces(encoding, COMPRESS[encoding](message * times)))
+
+    assert b"".join(found) == message * times
+    assert all(0 < len(piece) <= PIECE for piece in found)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_bomb_is_inflated_no_further_than_it_is_asked_to(encoding: str) -> None:
+    coming = pieces(encoding, COMPRESS[encoding](bytes(50_000_000)))
+
+    assert next(coming) == bytes(PIECE)
+
+
+@given(st.sampled_from(["gzip", "deflate"]), st.binary(min_size=1, max_size=2000), st.data())
+def test_what_is_cut_short_is_not_taken_for_whole(encoding: str, message: bytes, data: st.DataObject) -> None:
+    whole = COMPRESS[encoding](message)
+    kept = data.draw(st.integers(0, len(whole) - 1))
+
+    with pytest.raises(NotInflatable):
+        list(pieces(encoding, whole[:kept]))
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "GZIP", "identity", ""])
+def test_what_is_not_known_cannot_be_inflated(encoding: str) -> None:
+    with pytest.raises(NotInflatable):
+        list(pieces(encoding, b"anything"))
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "GZIP", "snappy"])

@@ -5,6 +5,7 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.compare.answers import Answer
 from proxy.engines.relay import framing
 
 
@@ -16,16 +17,17 @@ def framed(message: bytes, *, compressed: bool = False) -> bytes:
 def test_messages_are_found_whole(found: list[bytes]) -> None:
     body = b"".join(map(framed, found))
 
-    assert framing.messages(body, "", 10_000) == tuple(found)
+    assert framing.answer("OK", body, "") == Answer("OK", tuple(found))
     assert framing.count(body) == len(found)
-    assert not found or framing.messages(body[:-1], "", 10_000) is None
+    assert not found or framing.answer("OK", body[:-1], "") is None
 
 
-def test_compressed_ones_are_inflated_within_a_bound() -> None:
-    body = framed(gzip.compress(b"x" * 1000), compressed=True)
+def test_compressed_ones_stay_so_and_are_told_from_others() -> None:
+    compressed = gzip.compress(b"x" * 1000)
+    body = framed(compressed, compressed=True) + framed(b"plain")
 
-    assert framing.messages(body, "gzip", 1000) == (b"x" * 1000,)
-    assert framing.messages(body, "gzip", 999) is None
+    found = framing.answer("OK", body, "gzip")
+    assert found == Answer("OK", (compressed, b"plain"), ("gzip", ""))
     assert framing.beginning([body], "gzip", 10) == b"x" * 10
 
 
