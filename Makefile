@@ -11,7 +11,7 @@ MODELS_READY := $(MODELS_VENV)/ready
 FUZZ_VENV := .venv-fuzz
 FUZZ_READY := $(FUZZ_VENV)/ready
 
-.PHONY: fuzz bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows bench-attacks soak-crosstalk soak-crash soak-power soak-machine clean
+.PHONY: fuzz bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-shadows bench-attacks soak-crosstalk soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -84,7 +84,7 @@ constraints: $(READY)
 soak-crosstalk: $(READY)
 	@CROSSTALK_CALLS=200000 $(BIN)/python -m pytest -p no:cacheprovider tests/proxy/engines/test_crosstalk.py $(ARGS)
 
-bench: bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows
+bench: bench-call bench-engines bench-workers bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
@@ -107,6 +107,11 @@ bench-fleet: $(READY)
 bench-restarts: $(READY)
 	@$(BIN)/python benchmarks/restarts.py
 	@$(BIN)/python benchmarks/restarts.py --max-connection-age 2
+	@$(BIN)/python benchmarks/restarts.py --engine relay
+	@$(BIN)/python benchmarks/restarts.py --engine relay --workers 2
+
+bench-workers: $(READY)
+	@$(BIN)/python -m benchmarks.workers $(ARGS)
 
 bench-shadows: $(READY)
 	@$(BIN)/python -m benchmarks.hostile_shadows $(ARGS)
