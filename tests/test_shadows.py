@@ -9,20 +9,27 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from google.protobuf import json_format
 from understudy.v1 import service_pb2, services_pb2
 
 from tests.support.callers import caller
-from tests.support.models import Model, Received, answers, model
+from tests.support.eventually import eventually
+from tests.support.models import Behaviour, Model, Received, answers, echo, hangs, model
 from tests.support.plane import Plane, control_plane, until
 from tests.support.predictions import ours
 from tests.support.processes import Proxy, proxy, sidecar_file, understudy
+from tests.support.sidecars import ENGINES
 
 PREDICT = "/understudy.v1.PredictionService/Predict"
+STREAM = "/any.Service/Method"
 COLUMNS = [
     *("id", "timestamp", "primary_version", "shadow_version", "primary_prediction", "shadow_prediction"),
     *("primary_latency_ms", "shadow_latency_ms", "match", "outcome"),
 ]
+
+
+ALWAYS_CAT = answers(ours(label=["cat"], score=[0.5]))
 
 
 @dataclass
@@ -71,22 +78,46 @@ class Stage:
         return await until(look)
 
 
-@contextlib.asynccontextmanager
-async def stage(directory: pathlib.Path) -> AsyncIterator[Stage]:
-    agreed = 0
+def every_fourth_differs() -> Behaviour:
+    asked = 0
 
-    async def every_fourth_differs(call: Received) -> None:
-        nonlocal agreed
+    async def behave(call: Received) -> None:
+        nonlocal asked
         await call.read()
-        agreed += 1
-        await call.write(ours(label=["cat" if agreed % 4 else "dog"], score=[0.5]))
+        asked += 1
+        await call.write(ours(label=["cat" if asked % 4 else "dog"], score=[0.5]))
 
+    return behave
+
+
+def disagrees_with_itself() -> Behaviour:
+    """As callers see it, always the same; of its second copies every fifth is another."""
+    asked = 0
+
+    async def behave(call: Received) -> None:
+        nonlocal asked
+        await call.read()
+        asked += bool(call.values("x-understudy-mirror"))
+        is_other = call.values("x-understudy-mirror") and asked % 5 == 0
+        await call.write(ours(label=["dog" if is_other else "cat"], score=[0.5]))
+
+    return behave
+
+
+@contextlib.asynccontextmanager
+async def stage(
+    directory: pathlib.Path,
+    primary: Behaviour = ALWAYS_CAT,
+    shadow: Behaviour | None = None,
+    **fields: Any,
+) -> AsyncIterator[Stage]:
     async with (
-        model(answers(ours(label=["cat"], score=[0.5]))) as first,
-        model(every_fourth_differs) as second,
+        model(primary) as first,
+        model(shadow or every_fourth_differs()) as second,
         control_plane(directory) as plane,
     ):
-        file = sidecar_file(directory, control=plane.address, subscribe="fraud", report_interval="0.1s")
+        fields |= {"control": plane.address, "subscribe": "fraud", "report_interval": "0.1s"}
+        file = sidecar_file(directory, None, **fields)
         async with proxy(file) as sidecar:
             yield Stage(plane, sidecar, {"v1": first, "v2": second})
 
@@ -153,6 +184,54 @@ async def test_a_noise_twin_may_come_and_go_while_calls_run(tmp_path: pathlib.Pa
     assert (by_noise[True].matched, by_noise[True].mismatched) == (8, 0)
     assert by_noise[False].match_rate == 0.75
     assert by_noise[False].match_rate_without_noise == 0.75  # the model agrees with itself
+
+
+async def test_the_rate_is_told_with_and_without_the_models_own_noise(
+    tmp_path: pathlib.Path,
+) -> None:
+    shadow = {"variant": "v2", "percent": 100, "deadline": "20s"}
+    itself = {"noise_of": "stable", "percent": 100, "deadline": "20s"}
+    async with stage(tmp_path, disagrees_with_itself()) as on:
+        await on.apply(shadow, itself)
+        await on.call(40)
+        report = await on.report(40, noise=40)
+        shown = await understudy("shadow", "report", "fraud", "--control", on.plane.address)
+        _, metrics = await on.sidecar.get("status", "/metrics")
+
+    by_noise = {each.noise: each for each in report.shadows}
+    assert (by_noise[True].variant, by_noise[True].matched, by_noise[True].mismatched) == ("v1", 32, 8)
+    assert (by_noise[False].variant, by_noise[False].matched, by_noise[False].mismatched) == ("v2", 30, 10)
+    assert by_noise[False].match_rate == 0.75
+    assert by_noise[False].match_rate_without_noise == 0.75 / 0.8
+    rows_shown = [line.split() for line in shown.out.splitlines()]
+    assert ["predict", "v2", "v2.0", "40", "75.00%", "93.75%", "0", "0"] in rows_shown
+    (of_itself,) = (row for row in rows_shown if "(itself)" in row)
+    assert "80.00%" in of_itself
+    assert {each.shadow for each in report.mismatches} == {"v2"}  # the model's own are none of the shadow's
+    counted = 'understudy_mirror_total{outcome="%s",service="fraud",variant="%s"} %s'
+    for outcome, variant, count in [
+        *(("match", "v1", 32.0), ("mismatch", "v1", 8.0), ("match", "v2", 30.0), ("mismatch", "v2", 10.0)),
+    ]:
+        assert counted % (outcome, variant, count) in metrics
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_copies_of_streams_are_counted_to_the_last_at_the_end(
+    tmp_path: pathlib.Path, engine: str
+) -> None:
+    """Nobody waits for the copies' deadline, and the last report has every one of them."""
+    async with stage(tmp_path, echo, hangs, engine=engine) as on:
+        await on.apply({"variant": "v2", "percent": 100, "deadline": "300s"})
+        async with caller(on.sidecar.listening["data"]) as calls:
+            for _ in range(5):
+                reply = await calls.exchange(STREAM, [b"a", b"b"])
+                assert reply.messages == (b"a", b"b")
+        await eventually(lambda: len(on.models["v2"].calls) == 5)
+        on.sidecar.terminate()
+        assert await on.sidecar.ended() == 0
+        report = await on.plane.services.ShadowReport(services_pb2.ShadowReportRequest(service="fraud"))
+
+    assert [dict(each.outcomes) for each in report.shadows] == [{"cancelled": 5}]
 
 
 async def test_where_nothing_was_compared_there_is_no_rate(tmp_path: pathlib.Path) -> None:
