@@ -14,7 +14,7 @@ from control.rollout.decisions import Command, Refused, Step
 from control.rollout.model import Observation, Plan, Settings, State
 from control.rollout.records import state_from_json, state_to_json
 
-METHOD = 2
+METHOD = 3
 """Grows with every change by which the same inputs could come to another decision."""
 
 Snapshot = tuple[int, int]

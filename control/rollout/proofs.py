@@ -85,6 +85,7 @@ def judge_proof(criterion: Criterion, arm: Arm, observation: Observation, plan: 
     to_pass = Reached(_shown(decision.within), 1 / plan.alpha)
     is_beyond = decision.beyond >= math.log(to_fail.limit)
     is_within = decision.within >= math.log(to_pass.limit)
+    is_suspect = decision.suspected >= math.log(to_fail.limit) and not is_beyond
     n = proof.counts[0].n if proof.counts else 0
     outcome = Outcome.INCONCLUSIVE
     if n and is_beyond != is_within:
@@ -95,12 +96,13 @@ def judge_proof(criterion: Criterion, arm: Arm, observation: Observation, plan: 
         value=_value(criterion, arm, proof, observation, plan) if n else None,
         bound=_bound(criterion, proof, observation, plan),
         n=n,
-        detail=_detail(criterion, proof, decision.discount),
+        detail=_detail(criterion, proof, decision.discount, is_suspect=is_suspect),
         method=f"{_NAMES[type(proof.test)]} test",
         counts=proof.counts,
         to_fail=to_fail,
         to_pass=to_pass,
         arm=arm,
+        is_suspect=is_suspect,
     )
 
 
@@ -132,7 +134,7 @@ def _rate(criterion: Criterion, count: Count) -> float | None:
     return round(bad if criterion.metric is Metric.ERROR_RATE else 1 - bad, 12)
 
 
-def _detail(criterion: Criterion, proof: Proof, discount: float) -> str:
+def _detail(criterion: Criterion, proof: Proof, discount: float, *, is_suspect: bool) -> str:
     """What it was counted on, in one line."""
     what = _BAD[criterion.metric]
     if not any(count.n for count in proof.counts):
@@ -146,6 +148,8 @@ def _detail(criterion: Criterion, proof: Proof, discount: float) -> str:
     ]
     if discount >= WORTH_TELLING:
         parts.append(f"{discount:.1f} calls count as one: they come in clusters")
+    if is_suspect:
+        parts.append("beyond the bound, unless it was one burst")
     return "; ".join(parts)
 
 

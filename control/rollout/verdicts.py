@@ -51,6 +51,7 @@ def unproven(plan: Plan, stage: Stage, verdicts: Sequence[Verdict]) -> list[Verd
         if verdict.outcome is Outcome.INCONCLUSIVE
         and (
             plan.gate is Gate.THRESHOLD
+            or verdict.is_suspect
             or stage.advance is Advance.PROVEN
             or (verdict.arm == Arm.MIRRORED and verdict.require in due)
         )

@@ -19,6 +19,7 @@ class Decision:
 
     `estimate` is what was measured (a rate, a ratio, a difference, a quotient of quantiles); None without
     data. `discount` is the design effect that both were divided by: 1 where calls were independent.
+    `suspected` is what `beyond` would be if the candidate's worst burst were no burst: it proves nothing.
     """
 
     finding: Finding
@@ -27,10 +28,16 @@ class Decision:
     limit: float
     estimate: float | None
     discount: float = 1.0
+    suspected: float = 0.0
 
 
 def decide(
-    beyond: float, within: float, alpha: float, estimate: float | None, discount: float = 1.0
+    beyond: float,
+    within: float,
+    alpha: float,
+    estimate: float | None,
+    discount: float = 1.0,
+    suspected: float | None = None,
 ) -> Decision:
     """Proof is an e-value of 1 / alpha (Ville's inequality); both at once prove nothing."""
     limit = -math.log(alpha)
@@ -39,4 +46,5 @@ def decide(
         finding = Finding.BEYOND
     elif within >= limit > beyond:
         finding = Finding.WITHIN
-    return Decision(finding, beyond, within, limit, estimate, discount)
+    suspected = beyond if suspected is None else suspected
+    return Decision(finding, beyond, within, limit, estimate, discount, suspected)

@@ -49,8 +49,9 @@ class DifferenceTest:
         burst, lull = self.candidate.excess(), self.other.excess()
         above = beyond((mine.n, mine.bad - burst), (theirs.n, theirs.bad), self.margin)
         below = within((mine.n, mine.bad), (theirs.n, theirs.bad - lull), self.margin)
+        suspected = beyond((mine.n, mine.bad), (theirs.n, theirs.bad), self.margin) if burst else above
         estimate = mine.bad / mine.n - theirs.bad / theirs.n
-        return decide(above / effect, below / effect, alpha, estimate, effect)
+        return decide(above / effect, below / effect, alpha, estimate, effect, suspected / effect)
 
 
 def beyond(mine: Cell, theirs: Cell, margin: float) -> float:

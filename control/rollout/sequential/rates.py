@@ -33,9 +33,10 @@ class RateTest:
         if not n:
             return decide(0.0, 0.0, alpha, None)
         effect = self.spread.design_effect()
+        suspected = evidence(BEYOND, self.bound, n, bad) / effect
         beyond = evidence(BEYOND, self.bound, n, bad - self.spread.excess()) / effect
         inside = evidence(WITHIN, self.bound, n, bad) / effect
-        return decide(beyond, inside, alpha, bad / n, effect)
+        return decide(beyond, inside, alpha, bad / n, effect, suspected)
 
 
 def evidence(grid: Grid, bound: float, n: int, bad: int) -> float:

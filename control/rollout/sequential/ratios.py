@@ -55,7 +55,10 @@ class RatioTest:
         ]
         below = [log + lull * shift for log, shift in zip(logs[edge:], shifts[edge:], strict=True)]
         quotient = (mine.bad / mine.n) / (theirs.bad / theirs.n) if theirs.bad else None
-        return decide(beyond.mixed(above) / effect, inside.mixed(below) / effect, alpha, quotient, effect)
+        suspected = beyond.mixed(logs[:edge]) / effect
+        return decide(
+            beyond.mixed(above) / effect, inside.mixed(below) / effect, alpha, quotient, effect, suspected
+        )
 
     def _moved(self, stratum: Stratum) -> tuple[float, ...]:
         mine, theirs = stratum.candidate, stratum.other

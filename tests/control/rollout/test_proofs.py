@@ -125,6 +125,17 @@ def test_a_stage_before_another_partial_one_needs_no_proof_but_calls() -> None:
     assert running(PLAN, enough, 60).event is Event.STAGE
 
 
+@pytest.mark.parametrize("sentence", ["error_rate <= 10%", RATIO, "error_rate <= stable + 5%"])
+def test_a_candidate_that_only_fails_goes_nowhere_even_before_that_is_proven(sentence: str) -> None:
+    plan = plan_of(CANARY | {"require": [sentence]}, HALF | {"require": [sentence]}, min_calls=20)
+    first = look(plan, Observation(), *windows(2, 15, n=15))
+    held = running(plan, first, 60)
+    assert (outcomes(plan, 0, first), held.event) == (["inconclusive"], None)
+    assert "beyond the bound, unless it was one burst" in held.state.reason
+    assert running(plan, look(plan, first, *windows(6, 15, n=15)), 0).event is Event.ROLLED_BACK
+    assert running(plan, look(plan, first, *windows(60, 0)), 60).event is Event.STAGE  # it was one
+
+
 def test_full_traffic_needs_proof() -> None:
     seen = look(PLAN, Observation(), *windows(5, 0, 0))
     held = running(PLAN, seen, 60, stage=1)
