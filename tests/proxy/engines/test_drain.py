@@ -9,7 +9,7 @@ from understudy.serving.failure import CannotStart
 from proxy.engines.engine import Listening
 from tests.support.callers import caller
 from tests.support.eventually import eventually
-from tests.support.models import fails, hangs, model, waits_for
+from tests.support.models import echo, fails, hangs, model, waits_for
 from tests.support.sidecars import fronted, route, service, sidecar
 
 UNARY = "/inference.GRPCInferenceService/ModelInfer"
@@ -82,6 +82,32 @@ async def test_copies_in_flight_hold_nothing_up(engine: str) -> None:
             await eventually(lambda: len(second.calls) == 2)
 
     assert one.outcomes("v2") == {"cancelled": 2}
+    assert one.mirrors.bytes_held == 0
+
+
+async def test_copies_that_streams_leave_while_all_ends_are_counted(engine: str) -> None:
+    """Some are at the shadow when the drain begins, some go there as the last streams end."""
+    released = asyncio.Event()
+    mirrors = [{"variant": "v2", "percent": 100, "deadline": "60s"}]
+    async with model(waits_for(released)) as first, model(hangs) as second:
+        what = service({"v1": first.address, "v2": second.address}, route(weights={"v1": 1}, mirrors=mirrors))
+        async with (
+            asyncio.timeout(60),
+            sidecar(engine, what) as one,
+            caller(one.address) as call,
+            asyncio.TaskGroup() as tasks,
+        ):
+            pending = [tasks.create_task(call.exchange(STREAM, [b"a", b"b"])) for _ in range(5)]
+            await eventually(lambda: len(first.calls) == 5)
+            first.behaviour = echo
+            assert (await call.exchange(STREAM, [b"a", b"b"])).ok
+            await eventually(lambda: len(second.calls) == 1)
+            tasks.create_task(one.engine.drain(10.0))
+            released.set()
+
+    assert all(task.result().messages == (b"a", b"b") for task in pending)
+    assert one.ledger.totals.mirror_seen["v2"] == sum(one.outcomes("v2").values()) == 6
+    assert set(one.outcomes("v2")) <= {"cancelled", "unreachable"}
     assert one.mirrors.bytes_held == 0
 
 
