@@ -57,4 +57,4 @@ class Verdict:
     to_pass: Reached | None = None  # ... from a pass
     arm: str = ""  # that it was judged on
     is_final: bool = False  # whatever is still to come
-    is_suspect: bool = False  # a failure, unless what failed was one burst
+    is_suspect: bool = False  # a failure, if calls were independent

@@ -149,7 +149,7 @@ def _detail(criterion: Criterion, proof: Proof, discount: float, *, is_suspect: 
     if discount >= WORTH_TELLING:
         parts.append(f"{discount:.1f} calls count as one: they come in clusters")
     if is_suspect:
-        parts.append("beyond the bound, unless it was one burst")
+        parts.append("beyond the bound, unless that was a burst or few users")
     return "; ".join(parts)
 
 

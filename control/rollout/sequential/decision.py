@@ -19,7 +19,7 @@ class Decision:
 
     `estimate` is what was measured (a rate, a ratio, a difference, a quotient of quantiles); None without
     data. `discount` is the design effect that both were divided by: 1 where calls were independent.
-    `suspected` is what `beyond` would be if the candidate's worst burst were no burst: it proves nothing.
+    `suspected` is what `beyond` would be if calls were independent and bursts no bursts: it proves nothing.
     """
 
     finding: Finding

@@ -51,7 +51,7 @@ class DifferenceTest:
         below = within((mine.n, mine.bad), (theirs.n, theirs.bad - lull), self.margin)
         suspected = beyond((mine.n, mine.bad), (theirs.n, theirs.bad), self.margin) if burst else above
         estimate = mine.bad / mine.n - theirs.bad / theirs.n
-        return decide(above / effect, below / effect, alpha, estimate, effect, suspected / effect)
+        return decide(above / effect, below / effect, alpha, estimate, effect, suspected)
 
 
 def beyond(mine: Cell, theirs: Cell, margin: float) -> float:

@@ -33,7 +33,7 @@ class RateTest:
         if not n:
             return decide(0.0, 0.0, alpha, None)
         effect = self.spread.design_effect()
-        suspected = evidence(BEYOND, self.bound, n, bad) / effect
+        suspected = evidence(BEYOND, self.bound, n, bad)
         beyond = evidence(BEYOND, self.bound, n, bad - self.spread.excess()) / effect
         inside = evidence(WITHIN, self.bound, n, bad) / effect
         return decide(beyond, inside, alpha, bad / n, effect, suspected)

@@ -55,7 +55,7 @@ class RatioTest:
         ]
         below = [log + lull * shift for log, shift in zip(logs[edge:], shifts[edge:], strict=True)]
         quotient = (mine.bad / mine.n) / (theirs.bad / theirs.n) if theirs.bad else None
-        suspected = beyond.mixed(logs[:edge]) / effect
+        suspected = beyond.mixed(logs[:edge])
         return decide(
             beyond.mixed(above) / effect, inside.mixed(below) / effect, alpha, quotient, effect, suspected
         )
