@@ -120,15 +120,15 @@ def _filled(values: NDArray[Any], size: int) -> NDArray[Any]:
 def _repeated(texts: Texts, size: int) -> Texts:
     """The same of strings, one by one."""
 
-    def read() -> Iterator[memoryview]:
-        last, count = memoryview(b""), 0
-        for count, last in enumerate(texts, start=1):  # noqa: B007  # the last of them is wanted below
+    def read(place: int, count: int) -> Iterator[memoryview]:
+        last = memoryview(b"")
+        for count, last in enumerate(texts.read(place, count), start=count + 1):  # noqa: B007, B020, PLR1704  # wanted below
             yield last
         if size - count > MAX_REPEATED:
             raise Undecodable("a shape far beyond its values")
         yield from repeat(last, max(size - count, 0))
 
-    return Texts(read)
+    return Texts(read, texts.packed)
 
 
 def _widened(values: Values) -> Values:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxy.compare.answers import Undecodable
-from proxy.compare.texts import Texts
+from proxy.compare.texts import Packed, Texts
 
 BLOCK = 32 * 1024
 """Values, or bytes of varints, that are worked on at once."""
@@ -21,9 +21,8 @@ Field = tuple[int, int, int | memoryview]
 """Field number, wire type, and its varint or its bytes."""
 
 
-def fields(message: memoryview) -> Iterator[Field]:
-    """Every field of a message."""
-    position = 0
+def fields(message: memoryview, position: int = 0) -> Iterator[Field]:
+    """Every field of a message, or those from one on that begins at that place."""
     while position < len(message):
         tag, position = _varint(message, position)
         wire = tag & 7
@@ -31,12 +30,7 @@ def fields(message: memoryview) -> Iterator[Field]:
             value, position = _varint(message, position)
             yield tag >> 3, wire, value
             continue
-        if wire == 2:
-            length, position = _varint(message, position)
-        elif wire in (1, 5):
-            length = 8 if wire == 1 else 4
-        else:
-            raise Undecodable(f"wire type {wire}")
+        length, position = _length(message, wire, position)
         if position + length > len(message):
             raise Undecodable("cut short")
         yield tag >> 3, wire, message[position : position + length]
@@ -84,22 +78,58 @@ def truths(parts: Iterable[int | memoryview]) -> NDArray[np.bool_]:
 
 def texts(message: memoryview, number: int) -> Texts:
     """Strings or bytes of a repeated field, one by one."""
-    return Texts(lambda: _occurrences(message, number))
+    return Texts(
+        lambda place, _: _occurrences(message, number, place),
+        Packed(message, f"field {number}", lambda place: _field_before(message, number, place)),
+    )
 
 
-def _occurrences(message: memoryview, number: int) -> Iterator[memoryview]:
-    for found, _, value in fields(message):
+def _occurrences(message: memoryview, number: int, place: int) -> Iterator[memoryview]:
+    for found, _, value in fields(message, place):
         if found == number and isinstance(value, memoryview):
             yield value
 
 
+def _field_before(message: memoryview, number: int, place: int) -> tuple[int, int]:
+    """The last field of that number that begins before a place, and how many of them stand before it."""
+    tag = number << 3 | 2  # one byte, as the length of a short text is
+    position = begins = before = count = 0
+    while position < place:
+        at = position
+        if at + 1 < place and message[at] == tag and message[at + 1] < 0x80:
+            position += 2 + message[at + 1]
+        else:
+            found, position = _field_at(message, at)
+            if found != number:
+                continue
+        begins, before, count = at, count, count + 1
+    return begins, before
+
+
+def _field_at(message: memoryview, position: int) -> tuple[int, int]:
+    """The number of the field that begins there (0 where it is a varint), and where it ends."""
+    tag, position = _varint(message, position)
+    if tag & 7 == 0:
+        return 0, _varint(message, position)[1]
+    length, position = _length(message, tag & 7, position)
+    return tag >> 3, position + length
+
+
+def _length(message: memoryview, wire: int, position: int) -> tuple[int, int]:
+    """How long the content is of a field whose tag ends there, and where it begins."""
+    if wire == 2:
+        return _varint(message, position)
+    if wire in (1, 5):
+        return (8 if wire == 1 else 4), position
+    raise Undecodable(f"wire type {wire}")
+
+
 def lengths_and_texts(raw: memoryview) -> Texts:
     """Texts, each behind its length in 4 bytes."""
-    return Texts(lambda: _behind_lengths(raw), raw)
+    return Texts(lambda place, _: _behind_lengths(raw, place), Packed(raw, "lengths"))
 
 
-def _behind_lengths(raw: memoryview) -> Iterator[memoryview]:
-    position = 0
+def _behind_lengths(raw: memoryview, position: int) -> Iterator[memoryview]:
     while position < len(raw):
         if position + 4 > len(raw):
             raise Undecodable("BYTES contents cut short")
