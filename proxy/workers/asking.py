@@ -38,6 +38,6 @@ def _page(answer: bytes) -> Page:
     if not separator:
         raise ValueError("the answer is cut short")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if len(body) != int(fields["content-length"]):
+    if len(body) != int(fields.get("content-length", "")):
         raise ValueError("the answer is cut short")
     return Page(int(first.split(" ")[1]), fields.get("content-type", "text/plain"), body)

@@ -68,6 +68,7 @@ class Child:
             *(sys.executable, "-P", "-m", "proxy.workers.worker", *self._arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # what a terminal sends goes to the parent alone
         )
         assert process.stdin is not None  # noqa: S101  # asked for
         assert process.stdout is not None  # noqa: S101

@@ -186,7 +186,7 @@ def _verdict(answers: list[tuple[Child, int | None, Page | None]], fine: bytes) 
     lines = []
     for child, _, page in answers:
         if page is None:
-            reason = "does not answer" if child.listening else f"is {child.state}"
+            reason = "does not answer" if child.listening is not None else f"is {child.state}"
             lines.append(f"worker {child.number} {reason}\n")
         elif page.status != 200:
             lines.append(f"worker {child.number}: {page.body.decode()}")
