@@ -21,13 +21,15 @@ from understudy.serving.failure import CannotStart
 from understudy.serving.http import HttpServer
 
 from proxy.admin import Doors, admin_app, status_app
-from proxy.config.last_known_good import LastKnownGood, Unusable
+from proxy.beginning import begin
+from proxy.config.acceptance import Refusal
+from proxy.config.last_known_good import LastKnownGood
 from proxy.config.subscription import CHANNEL_OPTIONS, Subscription
 from proxy.engines.engine import Engine, Listening
 from proxy.engines.grpc_aio.engine import GrpcAioEngine
 from proxy.engines.relay.engine import RelayEngine
 from proxy.policy.admission import CallLimits, MirrorLimits
-from proxy.policy.table import Rejected, Table, compile_snapshot, static_snapshot
+from proxy.policy.table import Table
 from proxy.policy.trust import TrustedPeers
 from proxy.settings import Settings
 from proxy.stats.ledger import Ledger
@@ -35,6 +37,7 @@ from proxy.telemetry.exporting import provider_from
 from proxy.telemetry.metrics import Seen, registry
 from proxy.telemetry.reporter import Reporter
 from proxy.telemetry.tracing import Tracing
+from proxy.tls.keyring import Refused
 
 _log = logging.getLogger(__name__)
 
@@ -94,12 +97,10 @@ class Sidecar:
             CallLimits(settings.in_flight, settings.in_flight_per_variant),
             MirrorLimits(settings.mirror_bytes, settings.place.of),
             TrustedPeers(settings.trusted_peers),
-            Listening(settings.reuse_port, settings.max_connection_age, settings.place),
+            Listening(settings.reuse_port, settings.max_connection_age, settings.place, settings.tls),
             settings.ticket_secret,
         )
-        first = self._first_table()
-        if first is not None:
-            engine.apply(first)
+        begin(engine, self._state, settings.service)
         doors = Doors(
             engine,
             registry(self._ledger, lambda: self._seen(engine)),
@@ -181,29 +182,12 @@ class Sidecar:
             following.cancel()
             reporting.cancel()
 
-    def _first_table(self) -> Table | None:
-        """What to begin with: the last known good, else the file's service, else nothing."""
-        if self._state is not None:
-            try:
-                self._state.prepare()
-            except OSError as error:
-                where = self._state.path.parent
-                raise CannotStart(f"state_dir: {where} cannot be written: {error.strerror}") from None
-            try:
-                snapshot = self._state.load()
-                if snapshot is not None:
-                    at = {"epoch": snapshot.epoch, "version": snapshot.version}
-                    _log.info("starting from the last known good snapshot", extra=at)
-                    return compile_snapshot(snapshot)
-            except (Unusable, Rejected) as error:
-                _log.warning("last known good snapshot refused", extra={"reason": str(error)})
-        if self._settings.service is not None:
-            return compile_snapshot(static_snapshot(self._settings.service))
-        return None
-
     async def _apply(self, engine: Engine, table: Table) -> None:
         """Bring a table into force, then keep it; a disk that fails is no reason to refuse it."""
-        engine.apply(table)
+        try:
+            engine.apply(table)
+        except Refused as refused:
+            raise Refusal(str(refused), refused.violations) from None
         self._applied_at = time.monotonic()
         if self._state is not None:
             try:

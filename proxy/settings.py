@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from understudy.checks.numbers import seconds
 from understudy.v1 import service_pb2, sidecar_pb2
 
+from proxy.policy.tls import Files, listen_files
 from proxy.workers.place import ONLY, Place
 
 MIB = 1024 * 1024
@@ -36,6 +37,7 @@ class Settings:
     reuse_port: bool
     max_connection_age: float | None
     service: service_pb2.Service | None
+    tls: Files | None = None  # of the data port
     place: Place = ONLY
     ticket_secret: bytes = field(default=b"", repr=False)
 
@@ -68,6 +70,7 @@ def settings_of(sidecar: sidecar_pb2.Sidecar, hostname: str, ticket_secret: byte
             seconds(sidecar.max_connection_age) if sidecar.HasField("max_connection_age") else None
         ),
         service=sidecar.service if sidecar.HasField("service") else None,
+        tls=listen_files(sidecar.tls) if sidecar.HasField("tls") else None,
         ticket_secret=ticket_secret,
     )
 

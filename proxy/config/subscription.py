@@ -33,7 +33,7 @@ CHANNEL_OPTIONS = (
 
 
 class Subscription:
-    """Keeps one service's table up to date; `apply` brings a table into force and keeps it."""
+    """Keeps one service's table up to date; `apply` brings one into force and keeps it, or raises Refusal."""
 
     def __init__(
         self,
@@ -97,12 +97,13 @@ class Subscription:
         at = {"epoch": response.snapshot.epoch, "version": response.snapshot.version}
         try:
             table = accept(response.snapshot, self._service, self._in_force())
+            if table is not None:
+                await self._apply(table)
         except Refusal as refusal:
             self.rejected += 1
             _log.warning("snapshot refused", extra={**at, "reason": str(refusal)})
             return self._answer(response.nonce, refusal)
         if table is not None:
-            await self._apply(table)
             self.applied_at = time.monotonic()
             _log.info("snapshot in force", extra=at)
         return self._answer(response.nonce)

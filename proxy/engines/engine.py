@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.policy.table import Table
+from proxy.policy.tls import Files
 from proxy.workers.place import ONLY, Place
 
 
@@ -23,6 +24,7 @@ class Listening:
     reuse_port: bool = False  # with another sidecar that listens there, too
     max_connection_age: float | None = None
     place: Place = ONLY
+    tls: Files | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -41,7 +43,10 @@ class Engine(Protocol):
         ...
 
     def apply(self, table: Table) -> None:
-        """Bring a table into force: every call that begins from now on is decided by it."""
+        """Bring a table into force: every call that begins from now on is decided by it.
+
+        Raises Refused, and leaves everything as it is, where files that it needs cannot be used.
+        """
         ...
 
     def table(self) -> Table | None:

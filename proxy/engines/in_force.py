@@ -6,19 +6,21 @@ from typing import Generic
 
 from proxy.engines.upstream import UNLIMITED, A, Connect, Upstream
 from proxy.policy.table import Mirror, Table, Variant
+from proxy.policy.tls import VariantTls
 
-Key = tuple[str, str, str, int]
-"""Role (live | mirror), target, authority, largest answer in bytes."""
+Key = tuple[str, str, str, int, VariantTls | None]
+"""Role (live | mirror), target, authority, largest answer in bytes, TLS."""
 
 
 def live_key(variant: Variant) -> Key:
     """Live calls to a variant share one channel."""
-    return "live", variant.target, variant.authority, UNLIMITED
+    return "live", variant.target, variant.authority, UNLIMITED, variant.tls
 
 
 def mirror_key(mirror: Mirror) -> Key:
     """Copies have a channel of their own, which refuses an answer that the mirror has no room for."""
-    return "mirror", mirror.variant.target, mirror.variant.authority, min(mirror.max_bytes, 2**31 - 1)
+    variant, room = mirror.variant, min(mirror.max_bytes, 2**31 - 1)
+    return "mirror", variant.target, variant.authority, room, variant.tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,11 @@ class InForce(Generic[A]):
 
     table: Table
     upstreams: Mapping[Key, Upstream[A]]
+    by_name: Mapping[str, Upstream[A]]  # of each variant
 
     def live(self, variant: Variant) -> Upstream[A]:
         """Where a variant's calls go."""
-        return self.upstreams[live_key(variant)]
+        return self.by_name[variant.name]
 
     def mirror(self, mirror: Mirror) -> Upstream[A]:
         """Where a mirror's copies go."""
@@ -49,4 +52,5 @@ def build(table: Table, before: Mapping[Key, Upstream[A]], connect: Connect[A]) 
             upstreams[key] = (
                 upstreams.get(key) or before.get(key) or Upstream(mirror.variant, connect, key[3])
             )
-    return InForce(table, upstreams)
+    by_name = {name: upstreams[live_key(variant)] for name, variant in table.variants.items()}
+    return InForce(table, upstreams, by_name)

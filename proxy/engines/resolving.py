@@ -62,3 +62,8 @@ def name_of(host: str, port: int) -> str | None:
             continue
         return name
     return None
+
+
+def host_of(name: str) -> str:
+    """The IP address in such a name."""
+    return name.partition(":")[2].rpartition(":")[0].strip("[]").partition("%")[0]

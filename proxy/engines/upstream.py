@@ -4,6 +4,7 @@ Nobody waits for a name: it is resolved in a task of its own, and a failure leav
 """
 
 import asyncio
+import dataclasses
 import logging
 import random
 import time
@@ -13,10 +14,11 @@ from typing import Generic, Protocol, TypeVar
 from understudy.checks.targets import parse_target
 
 from proxy.engines.engine import Liveness
-from proxy.engines.resolving import resolve, written
+from proxy.engines.resolving import host_of, resolve, written
 from proxy.policy import balancing
 from proxy.policy.balancing import choose, usable
 from proxy.policy.table import Variant
+from proxy.policy.tls import VariantTls
 
 UNLIMITED = -1
 RESOLVE_EVERY = 10.0
@@ -41,6 +43,11 @@ class Address(balancing.Address, Protocol):
         """Connected, and nothing is held against it."""
         ...
 
+    @property
+    def problem(self) -> str:
+        """Why it is not connected, where that is more than that nobody takes connections."""
+        ...
+
     async def watch(self) -> None:
         """Keep connected until closed."""
         ...
@@ -52,9 +59,9 @@ class Address(balancing.Address, Protocol):
 
 A = TypeVar("A", bound=Address)
 
-Connect = Callable[[str, str, int, asyncio.Event], A]
-"""Makes an address of its name, the authority that its calls are for, the largest answer in bytes, and what
-to set whenever a connection fails.
+Connect = Callable[[str, str, int, asyncio.Event, VariantTls | None], A]
+"""Makes an address of its name, the authority that its calls are for, the largest answer in bytes, what to
+set whenever a connection fails, and TLS with the name of the server to expect.
 """
 
 _log = logging.getLogger(__name__)
@@ -75,7 +82,10 @@ class Upstream(Generic[A]):
         self.target = variant.target
         self._name = target.endpoints[0] if target.endpoints else ("", 0)
         name = target.text.removeprefix("dns:///") if target.scheme == "dns" else ""
-        self._authority = variant.authority or name
+        self._tls = variant.tls
+        self._host = target.endpoints[0][0].rstrip(".") if target.scheme == "dns" else ""
+        # A name that was given for the certificate is who the calls are for, too.
+        self._authority = variant.authority or ("" if variant.tls and variant.tls.server_name else name)
         self._connect = connect
         self._max_receive = max_receive
         self._resolver = resolver
@@ -110,7 +120,9 @@ class Upstream(Generic[A]):
             return Liveness(live=True)
         if not self._known.is_set() or any(each.connected is None for each in addresses):
             return Liveness(None, "not connected yet")
-        return Liveness(live=False, reason=self._problem or f"{self.target} does not take connections")
+        met = next((each.problem for each in addresses if each.problem), "")
+        problem = f"{self.target}: {met}" if met else f"{self.target} does not take connections"
+        return Liveness(live=False, reason=self._problem or problem)
 
     async def known(self) -> None:
         """Until the target's addresses are known, or are known not to be."""
@@ -181,7 +193,10 @@ class Upstream(Generic[A]):
         return list(before.values())
 
     def _address(self, name: str) -> A:
-        return self._connect(name, self._authority, self._max_receive, self._lost)
+        tls = self._tls
+        if tls is not None and not tls.server_name:
+            tls = dataclasses.replace(tls, server_name=self._host or host_of(name))
+        return self._connect(name, self._authority, self._max_receive, self._lost, tls)
 
     async def _leave(self, address: A) -> None:
         await address.close(CHANNEL_GRACE)

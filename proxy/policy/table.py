@@ -18,6 +18,7 @@ from proxy.policy.matching import HeaderTest, Match, Metadata, Patterns, first_f
 from proxy.policy.protocols import model_of, names_model
 from proxy.policy.splitting import Split
 from proxy.policy.sticky import DEFAULT_MAX_BYTES, Sticky
+from proxy.policy.tls import VariantTls, variant_tls
 from proxy.policy.wire import Entry, Path
 
 DEFAULT_MIRROR_DEADLINE = 1.0  # seconds
@@ -43,6 +44,7 @@ class Variant:
     target: str
     version: str
     authority: str
+    tls: VariantTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ def static_snapshot(service: service_pb2.Service) -> discovery_pb2.Snapshot:
 
 
 def _variant(variant: service_pb2.Variant) -> Variant:
-    return Variant(variant.name, parse_target(variant.target).text, variant.version, variant.authority)
+    target = parse_target(variant.target).text
+    return Variant(variant.name, target, variant.version, variant.authority, variant_tls(variant))
 
 
 def _route(route: service_pb2.Route, variants: Mapping[str, Variant], stable: Variant, salt: str) -> Route:

@@ -77,8 +77,15 @@ async def reply_of(call: Any, messages: Iterable[bytes] = ()) -> Reply:
 class Caller:
     """One connection."""
 
-    def __init__(self, address: str, *options: tuple[str, int]) -> None:
-        self.channel = grpc.aio.insecure_channel(address, options=(*OPTIONS, *options))
+    def __init__(
+        self, address: str, *options: tuple[str, int], credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        every = (*OPTIONS, *options)
+        self.channel = (
+            grpc.aio.insecure_channel(address, options=every)
+            if credentials is None
+            else grpc.aio.secure_channel(address, credentials, options=every)
+        )
 
     async def unary(
         self, method: str, request: bytes = b"", metadata: Pairs = (), deadline: float | None = 30.0
@@ -118,9 +125,11 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
-async def caller(address: str, *options: tuple[str, int]) -> AsyncIterator[Caller]:
-    """One connection, closed in the end."""
-    one = Caller(address, *options)
+async def caller(
+    address: str, *options: tuple[str, int], credentials: grpc.ChannelCredentials | None = None
+) -> AsyncIterator[Caller]:
+    """One connection, closed in the end; TLS where there are credentials."""
+    one = Caller(address, *options, credentials=credentials)
     try:
         yield one
     finally:

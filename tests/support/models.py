@@ -32,6 +32,7 @@ class Received:
     metadata: Pairs
     time_remaining: float | None
     peer: str
+    who: str  # by the caller's certificate
     context: Any  # of use only while the call lasts
     messages: list[bytes] = field(default_factory=list)
     half_closed: bool = False
@@ -117,8 +118,9 @@ def waits_for(released: asyncio.Event, then: Behaviour = echo) -> Behaviour:
 class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class is Any to mypy
     """One scripted model server; `behaviour` may be replaced at any time."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, credentials: grpc.ServerCredentials | None = None) -> None:
         self.behaviour = behaviour
+        self.credentials = credentials
         self.calls: list[Received] = []
         self.address = ""
         self.arrived: asyncio.Queue[Received] = asyncio.Queue()
@@ -130,7 +132,10 @@ class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class 
 
         async def handle(_: Any, context: Any) -> None:
             metadata = tuple((key, value) for key, value in context.invocation_metadata() or ())
-            call = Received(method, metadata, context.time_remaining(), context.peer(), context)
+            who = b"".join(
+                context.auth_context().get("x509_common_name", ()) if self.credentials else ()
+            ).decode()
+            call = Received(method, metadata, context.time_remaining(), context.peer(), who, context)
             if self.remembers:
                 self.calls.append(call)
                 self.arrived.put_nowait(call)
@@ -148,7 +153,11 @@ class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class 
         """Listen; again on the same address after a `kill`, where none is given."""
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((self,))
-        port = self._server.add_insecure_port(self.address or address)
+        where = self.address or address
+        if self.credentials is None:
+            port = self._server.add_insecure_port(where)
+        else:
+            port = self._server.add_secure_port(where, self.credentials)
         self.address = f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()
 
@@ -165,9 +174,11 @@ class Model(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc's base class 
 
 
 @contextlib.asynccontextmanager
-async def model(behaviour: Behaviour = echo) -> AsyncIterator[Model]:
-    """A scripted model server, listening."""
-    server = Model(behaviour)
+async def model(
+    behaviour: Behaviour = echo, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[Model]:
+    """A scripted model server, listening; TLS where there are credentials."""
+    server = Model(behaviour, credentials)
     await server.start()
     try:
         yield server

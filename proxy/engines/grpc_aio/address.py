@@ -1,16 +1,29 @@
-"""One address of a target: a channel of its own, and what calls and connections met there."""
+"""One address of a target: a channel of its own, and what calls and connections met there.
+
+With TLS it gets a new channel when its files have changed, as soon as that stands, or once the one before
+does not any more; calls under way end on the one that they began on.
+"""
 
 import asyncio
+import logging
 import time
 from typing import TypeVar
 
 import grpc
 from grpc import ChannelConnectivity
 
+from proxy.engines.grpc_aio.credentials import of_channel
 from proxy.engines.grpc_aio.options import channel
 from proxy.policy.balancing import HEALTHY, Health
+from proxy.tls.keyring import Security
+from proxy.tls.probe import why_not
 
 C = TypeVar("C", bound=grpc.aio.Call)
+
+FOR_EVER = 365 * 86400.0
+"""Seconds that calls may take on a channel that another has followed."""
+
+_log = logging.getLogger(__name__)
 
 _TRANSIENT = (ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.CONNECTING)
 
@@ -22,12 +35,23 @@ class Address:
     ended. `lost` is set whenever a connection fails.
     """
 
-    def __init__(self, name: str, authority: str, max_receive: int, lost: asyncio.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        authority: str,
+        max_receive: int,
+        lost: asyncio.Event,
+        security: Security | None = None,
+    ) -> None:
         self.name = name
+        self.problem = ""
         self.in_flight = 0
         self.connected: bool | None = None
         self.health: Health = HEALTHY
-        self._channel = grpc.aio.insecure_channel(name, options=channel(authority, max_receive))
+        self._security = security
+        self._options = channel(authority, max_receive, security.server_name if security else "")
+        self._channel = self._open()
+        self._others: list[grpc.aio.Channel] = []  # yet to take over, or with calls from before another did
         self._unary: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
         self._watching: asyncio.Task[None] | None = None
         self._lost = lost
@@ -87,17 +111,72 @@ class Address:
     async def watch(self) -> None:
         """Follow the channel's state until it is closed, and keep it connected."""
         self._watching = asyncio.current_task()
+        if self._security is None:
+            await self._follow()
+            return
+        async with asyncio.TaskGroup() as tasks:
+            credential = self._security.credential
+            version = credential.version
+            following = tasks.create_task(self._follow(), name=f"follow {self.name}")
+            while True:
+                await credential.newer_than(version)
+                version = credential.version
+                fresh = self._open()
+                self._others.append(fresh)
+                await self._until_it_can_take_over(fresh, version)
+                if credential.version != version:
+                    await self._retire(fresh)
+                    continue
+                following.cancel()
+                before, self._channel = self._channel, fresh
+                self._unary.clear()
+                self._others.remove(fresh)
+                self._others.append(before)
+                following = tasks.create_task(self._follow(), name=f"follow {self.name}")
+                tasks.create_task(self._retire(before), name=f"retire {self.name}")
+
+    async def _follow(self) -> None:
         state = self._channel.get_state(try_to_connect=True)
         while state is not ChannelConnectivity.SHUTDOWN:
             if state is ChannelConnectivity.READY:
                 if self.connected is False:
                     self.health = HEALTHY
                 self.connected = True
+                self.problem = ""
             elif state is ChannelConnectivity.TRANSIENT_FAILURE:
                 self.connected = False
                 self._lost.set()
+                if self._security is not None:
+                    await self._explain(self._security)
             await self._channel.wait_for_state_change(state)
             state = self._channel.get_state(try_to_connect=True)
+
+    async def _until_it_can_take_over(self, fresh: grpc.aio.Channel, version: int) -> None:
+        """Until it stands, or the channel before does not; or the files have changed once more."""
+        assert self._security is not None  # noqa: S101  # nothing is renewed without
+        state = fresh.get_state(try_to_connect=True)
+        while state is not ChannelConnectivity.READY and self.connected:
+            if self._security.credential.version != version:
+                return
+            if state is ChannelConnectivity.TRANSIENT_FAILURE:
+                await self._explain(self._security)
+            await fresh.wait_for_state_change(state)
+            state = fresh.get_state(try_to_connect=True)
+
+    async def _explain(self, security: Security) -> None:
+        """Why there is no TLS: once in the log, and for as long as it lasts where it is asked for."""
+        before, self.problem = self.problem, await why_not(self.name, security)
+        if self.problem and self.problem != before:
+            _log.warning("no TLS connection", extra={"address": self.name, "reason": self.problem})
+
+    async def _retire(self, channel: grpc.aio.Channel) -> None:
+        await channel.close(FOR_EVER)
+        self._others.remove(channel)
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._security is None:
+            return grpc.aio.insecure_channel(self.name, options=self._options)
+        return grpc.aio.secure_channel(self.name, of_channel(self._security), options=self._options)
 
     async def close(self, grace: float | None = None) -> None:
         """Close after the calls in flight, or after `grace` seconds.
@@ -107,6 +186,8 @@ class Address:
         """
         if self._watching is not None:
             self._watching.cancel()
+        for other in tuple(self._others):
+            await other.close(grace)
         await self._channel.close(grace)
 
     def _ended(self, _: object) -> None:

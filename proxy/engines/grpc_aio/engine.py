@@ -13,7 +13,7 @@ from understudy.serving.failure import CannotStart
 from proxy.engines import sockets, steering
 from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
-from proxy.engines.grpc_aio import options
+from proxy.engines.grpc_aio import credentials, options
 from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.asking import ask
 from proxy.engines.grpc_aio.streaming import Streaming
@@ -24,9 +24,11 @@ from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.protocols import is_known_unary
 from proxy.policy.table import Table
+from proxy.policy.tls import VariantTls
 from proxy.policy.trust import TrustedPeers
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.tracing import Tracing
+from proxy.tls.keyring import Keyring, Refused
 
 CHANNEL_GRACE = 30.0
 """Seconds that calls on a replaced connection may still take."""
@@ -62,6 +64,7 @@ class GrpcAioEngine:
         self._calls = calls
         self._in_force: InForce[Address] | None = None
         self._listening = listening
+        self._keyring = Keyring(tasks)
         self._port = 0  # of none, or a unix socket
         self._settling: asyncio.Task[None] | None = None
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
@@ -75,8 +78,15 @@ class GrpcAioEngine:
 
     async def start(self, address: str) -> str:
         """Listen; see Engine."""
+        tls = self._listening.tls
         try:
-            port = self._server.add_insecure_port(address)
+            if tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                own = credentials.of_server(self._keyring.listen(tls))
+                port = self._server.add_secure_port(address, own)
+        except Refused as refused:
+            raise CannotStart(str(refused)) from None
         except RuntimeError:
             raise CannotStart(f"listen: {address} cannot be had; is it taken?") from None
         await self._server.start()
@@ -90,8 +100,9 @@ class GrpcAioEngine:
 
     def apply(self, table: Table) -> None:
         """Bring a table into force; connections that it no longer needs close after their calls."""
+        self._keyring.take(table)
         before = self._in_force.upstreams if self._in_force else {}
-        after = build(table, before, Address)
+        after = build(table, before, self._address)
         for key, upstream in after.upstreams.items():
             if key not in before:
                 self._tasks.create_task(upstream.watch(), name=f"watch {upstream.target}")
@@ -139,6 +150,7 @@ class GrpcAioEngine:
             await self._server.stop(rest if rest > 0 else None)
         for upstream in self._upstreams():
             await upstream.close()
+        self._keyring.close()
 
     def _patience(self) -> float:
         """Seconds to wait for a moment without calls, before callers are told to go whatever they do."""
@@ -157,6 +169,11 @@ class GrpcAioEngine:
             if not self._calls.in_flight and not sockets.connections(self._port):
                 return
             await asyncio.sleep(QUIET / 5)
+
+    def _address(
+        self, name: str, authority: str, max_receive: int, lost: asyncio.Event, tls: VariantTls | None
+    ) -> Address:
+        return Address(name, authority, max_receive, lost, self._keyring.security(tls))
 
     def _upstreams(self) -> list[Upstream[Address]]:
         return list(self._in_force.upstreams.values()) if self._in_force else []

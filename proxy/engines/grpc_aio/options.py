@@ -4,6 +4,8 @@ from proxy.engines.engine import Listening
 
 MAX_METADATA = 64 * 1024
 WINDOW = 256 * 1024
+HANDSHAKE = 10.0
+"""Seconds that a caller's TLS handshake may take."""
 MIRROR_WINDOW = 64 * 1024
 """What a copy's answer may bring before it is counted, as many times as copies are under way."""
 
@@ -35,10 +37,12 @@ def server(listening: Listening) -> tuple[tuple[str, int | str], ...]:
     if listening.max_connection_age is not None:
         # GOAWAY, then the calls of the connection for as long as they take: there is no grace by default.
         arguments.append(("grpc.max_connection_age_ms", max(1, round(listening.max_connection_age * 1000))))
+    if listening.tls is not None:
+        arguments.append(("grpc.server_handshake_timeout_ms", round(HANDSHAKE * 1000)))
     return tuple(arguments)
 
 
-def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ...]:
+def channel(authority: str, max_receive: int, server_name: str = "") -> tuple[tuple[str, int | str], ...]:
     """Arguments of a channel to a model server; `max_receive` in bytes, -1 for no limit."""
     arguments: list[tuple[str, int | str]] = [
         *_COMMON,
@@ -59,6 +63,12 @@ def channel(authority: str, max_receive: int) -> tuple[tuple[str, int | str], ..
         ("grpc.min_reconnect_backoff_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 1000),
     ]
+    if server_name:
+        # Whose certificate is expected, whatever address it is that is connected to.
+        arguments.append(("grpc.ssl_target_name_override", server_name))
+        host = authority.rpartition(":")[0].strip("[]")
+        if host and host != server_name:
+            authority = host  # of another name, gRPC core takes no port: its calls would fail
     if authority:
         arguments.append(("grpc.default_authority", authority))
     return tuple(arguments)

@@ -11,6 +11,7 @@ it has surely reached nobody, and is told so.
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from typing import Protocol
@@ -20,6 +21,8 @@ from proxy.engines.relay.socket import close, flush
 from proxy.http2.connection import Connection
 from proxy.http2.stream import Stream
 from proxy.policy.balancing import HEALTHY, Health
+from proxy.tls.keyring import Security
+from proxy.tls.secured import Failed
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
@@ -27,6 +30,9 @@ LONGEST_PAUSE = 1.0
 
 MAX_CONNECTIONS = 16
 """Connections to one address."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Waiting(Owner, Protocol):
@@ -42,8 +48,12 @@ class Waiting(Owner, Protocol):
 class Address:
     """Connections to one address; what `Upstream` chooses among."""
 
-    def __init__(self, name: str, lost: asyncio.Event, dirty: list[Connection]) -> None:
+    def __init__(
+        self, name: str, lost: asyncio.Event, dirty: list[Connection], security: Security | None = None
+    ) -> None:
         self.name = name
+        self.problem = ""
+        self._security = security
         self.in_flight = 0
         self.connected: bool | None = None
         self.health: Health = HEALTHY
@@ -112,13 +122,15 @@ class Address:
                 await self._wake.wait()
                 continue
             try:
-                made = await connect(self.name, self._dirty, self._changed)
-            except (OSError, TimeoutError):
+                made = await connect(self.name, self._dirty, self._changed, self._security)
+            except (OSError, TimeoutError) as error:
+                self._explain(error)
                 self._failed()
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # not a secret
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
+            self.problem = ""
             if self.connected is False:
                 self.health = HEALTHY
             self.connected = True
@@ -162,6 +174,12 @@ class Address:
                 del self._waiting[what]
                 what.send_to(connection.http2.open(what), now)
         flush(self._dirty)
+
+    def _explain(self, error: OSError | TimeoutError) -> None:
+        """Why there is no TLS: once in the log, and for as long as it lasts where it is asked for."""
+        before, self.problem = self.problem, str(error) if isinstance(error, Failed) else ""
+        if self.problem and self.problem != before:
+            _log.warning("no TLS connection", extra={"address": self.name, "reason": self.problem})
 
     def _failed(self) -> None:
         """No connection came about."""

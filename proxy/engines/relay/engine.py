@@ -23,9 +23,12 @@ from proxy.engines.relay.socket import close
 from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import Table
+from proxy.policy.tls import VariantTls
 from proxy.policy.trust import TrustedPeers
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.tracing import Tracing
+from proxy.tls.keyring import Credential, Keyring, Refused
+from proxy.tls.secured import Secured
 
 if TYPE_CHECKING:
     from proxy.http2.connection import Connection
@@ -65,6 +68,8 @@ class RelayEngine:
         self._heirs: dict[int, heir.Heir] = {}  # to the sidecar before, by slot
         self._offers: dict[int, heir.Offer] = {}  # to the one after
         self._tending: list[asyncio.Task[None]] = []  # of the port
+        self._keyring = Keyring(tasks)
+        self._credential: Credential | None = None  # of the data port, where it is TLS
         self._dirty: list[Connection] = []
         self._callers = Callers(self._dirty)
         self._is_leaving = False
@@ -82,6 +87,8 @@ class RelayEngine:
         """Listen; see Engine."""
         loop = asyncio.get_running_loop()
         try:
+            if self._listening.tls is not None:
+                self._credential = self._keyring.listen(self._listening.tls)
             if address.startswith("unix:"):
                 path = address.removeprefix("unix:")
                 self._servers.append(await loop.create_unix_server(self._caller, path))
@@ -97,6 +104,8 @@ class RelayEngine:
                     backlog=BACKLOG,
                 )
                 self._servers.append(server)
+        except Refused as refused:
+            raise CannotStart(str(refused)) from None
         except OSError:
             raise CannotStart(f"listen: {address} cannot be had; is it taken?") from None
         self._port = self._servers[0].sockets[0].getsockname()[1]
@@ -135,6 +144,7 @@ class RelayEngine:
 
     def apply(self, table: Table) -> None:
         """Bring a table into force; connections that it no longer needs close after their calls."""
+        self._keyring.take(table)
         before = self._in_force.upstreams if self._in_force else {}
         after = build(table, before, self._address)
         for key, upstream in after.upstreams.items():
@@ -186,6 +196,7 @@ class RelayEngine:
             one.close()
         for upstream in self._upstreams():
             await upstream.close()
+        self._keyring.close()
 
     async def _hand_over(self, leaving: contextlib.AsyncExitStack) -> bool:
         """Leave the port to a successor: it has this very socket, or new connections are steered away."""
@@ -216,13 +227,16 @@ class RelayEngine:
         for caller in tuple(self._callers.open):
             caller.tell()
 
-    def _caller(self) -> CallerConnection:
+    def _caller(self) -> asyncio.Protocol:
         age = self._listening.max_connection_age
-        return CallerConnection(self._dirty, self._carrier, self._callers, age, is_late=self._is_leaving)
+        made = CallerConnection(self._dirty, self._carrier, self._callers, age, is_late=self._is_leaving)
+        return made if self._credential is None else Secured(self._credential.identity.context, made)
 
-    def _address(self, name: str, authority: str, max_receive: int, lost: asyncio.Event) -> Address:
+    def _address(
+        self, name: str, authority: str, max_receive: int, lost: asyncio.Event, tls: VariantTls | None
+    ) -> Address:
         del authority, max_receive  # the caller's own authority passes; a copy bounds its answer itself
-        return Address(name, lost, self._dirty)
+        return Address(name, lost, self._dirty, self._keyring.security(tls))
 
     def _upstreams(self) -> list[Upstream[Address]]:
         return list(self._in_force.upstreams.values()) if self._in_force else []

@@ -11,6 +11,8 @@ from proxy.engines.relay.socket import Socket
 from proxy.http2.connection import Connection
 from proxy.http2.fields import Block
 from proxy.http2.stream import Stream
+from proxy.tls.keyring import Security
+from proxy.tls.secured import Failed, Secured
 
 CONNECT = 1.0
 """Seconds for a connection to be there, the server's SETTINGS included."""
@@ -73,28 +75,37 @@ class ServerConnection(Socket):
         """See asyncio.Protocol."""
         super().connection_lost(exc)
         if not self.settled.done():
-            self.settled.set_exception(ConnectionError("closed before it began"))
+            closed = ConnectionError("closed before it began")
+            self.settled.set_exception(exc if isinstance(exc, Failed) else closed)
         self._changed()
 
 
-async def connect(name: str, dirty: list[Connection], changed: Callable[[], None]) -> ServerConnection:
+async def connect(
+    name: str, dirty: list[Connection], changed: Callable[[], None], security: Security | None = None
+) -> ServerConnection:
     """A connection to an address in gRPC name syntax, ready for streams; raises OSError."""
     loop = asyncio.get_running_loop()
     made = ServerConnection(dirty, changed)
+    outer: asyncio.Protocol = made
+    if security is not None:
+        outer = Secured(security.credential.identity.context, made, security.server_name)
     scheme, _, place = name.partition(":")
     try:
         async with asyncio.timeout(CONNECT):
             if scheme == "unix":
                 path = "\0" + place[1:] if place.startswith("@") else place.removeprefix("//")
-                await loop.create_unix_connection(lambda: made, path)
+                await loop.create_unix_connection(lambda: outer, path)
             else:
                 host, _, port = place.rpartition(":")
-                await loop.create_connection(lambda: made, host.strip("[]"), int(port))
+                await loop.create_connection(lambda: outer, host.strip("[]"), int(port))
                 _keep_alive(made)
             await made.settled
-    except BaseException:
+    except BaseException as error:
+        is_there = made.transport is not None
         made.settled.cancel()
         made.give_up()
+        if security is not None and is_there and isinstance(error, TimeoutError):
+            raise Failed(f"it did not get through TLS and its greeting within {CONNECT:g} s") from None
         raise
     return made
 

@@ -14,6 +14,11 @@ from tests.support.models import Model, model
 METHOD = "/a.B/C"
 
 
+def plain(name: str, authority: str, max_receive: int, lost: asyncio.Event, tls: object) -> Address:
+    assert tls is None
+    return Address(name, authority, max_receive, lost)
+
+
 class Resolver:
     """Answers by script."""
 
@@ -40,7 +45,7 @@ class Resolver:
 async def upstream(resolver: Resolver) -> AsyncIterator[Upstream]:
     variant = Variant("v1", "dns:///model:80", "", "")
     async with asyncio.TaskGroup() as tasks:
-        one = Upstream(variant, Address, resolver=resolver, pause=0.005)
+        one = Upstream(variant, plain, resolver=resolver, pause=0.005)
         tasks.create_task(one.watch())
         try:
             yield one
