@@ -156,6 +156,11 @@ class Course:
             connected=len(connected),
             acked=len(connected) - len(without),
             unconfirmed=tuple(_named(sidecar) for sidecar in without),
+            dead=tuple(
+                f"{one.node} ({one.health[self.plan.candidate][1] or 'not live'})"
+                for one in connected
+                if not one.health.get(self.plan.candidate, (True, ""))[0]
+            ),
         )
         # After a restart there may be hours of it; nothing else waits for that.
         self._observation = await asyncio.to_thread(grow) if len(rows) > MANY else grow()
@@ -232,6 +237,7 @@ class Course:
             connected=seen.connected,
             acked=seen.acked,
             unconfirmed=seen.unconfirmed,
+            dead=seen.dead,
             arrival=self._arrival,
         )
         return change_of(

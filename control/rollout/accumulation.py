@@ -48,6 +48,7 @@ def grown(
     connected: int,
     acked: int,
     unconfirmed: tuple[str, ...] = (),
+    dead: tuple[str, ...] = (),
 ) -> Observation:
     """`before` with what came in since; `since` is the snapshot that first carried the current stage."""
     rows, warmth = list(rows), before.warmth
@@ -70,6 +71,7 @@ def grown(
         connected=connected,
         acked=acked,
         unconfirmed=unconfirmed,
+        dead=dead,
         stable=combine(before.stable, latest[Arm.STABLE]),
         candidate=combine(before.candidate, latest[Arm.CANDIDATE]),
         mirrored=combine(before.mirrored, latest[Arm.MIRRORED]),

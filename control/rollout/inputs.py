@@ -33,6 +33,7 @@ class Inputs:
     connected: int = 0
     acked: int = 0
     unconfirmed: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
     arrival: int = 0  # the newest row that was seen
     method: int = METHOD
 
@@ -52,6 +53,7 @@ def inputs_from_json(values: dict[str, Any]) -> Inputs:
         "settings": Settings(**values["settings"]),
         "asked": values["asked"] and Command(values["asked"]),
         "unconfirmed": tuple(values["unconfirmed"]),
+        "dead": tuple(values.get("dead", ())),
     }
     for name in ("begun", "first"):
         kept[name] = values[name] and tuple(values[name])
@@ -71,6 +73,7 @@ def observed(plan: Plan, inputs: Inputs, rows: Sequence[Row]) -> Observation:
         connected=inputs.connected,
         acked=inputs.acked,
         unconfirmed=inputs.unconfirmed,
+        dead=inputs.dead,
     )
 
 

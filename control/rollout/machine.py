@@ -42,6 +42,9 @@ Verdicts = tuple[Verdict, ...]
 FULL = 100.0
 """Percent."""
 
+SHOWN = 5
+"""Nodes of a fleet that a reason names."""
+
 
 def step(plan: Plan, state: State, observation: Observation, settings: Settings, now: float) -> Step:
     """One look at a rollout. `now` is a monotonic clock's; `observation` is of the current stage."""
@@ -85,28 +88,35 @@ def _progress(plan: Plan, state: State, observation: Observation, settings: Sett
         if missing:
             return Step(replace(state, reason=f"stage {stage.name}: waiting for ACKs: {missing}"))
         state = replace(state, acked=True, reason=f"stage {stage.name}: baking")
-    if stage.bake <= 0:
+    if stage.bake <= 0 and not _dead(observation, settings):
         return _pass(plan, state, stage, ())
     verdicts = judge_all(plan, stage, observation)
     if _is_lost(plan, verdicts):
         return _fail(plan, state, stage, verdicts)
     if state.elapsed - state.since < stage.bake and not _wrong_split(plan, stage, observation):
         return Step(state, verdicts=verdicts)
-    return _decide(plan, state, stage, observation, verdicts)
+    return _decide(plan, state, stage, observation, verdicts, _dead(observation, settings))
 
 
 def _unconfirmed(observation: Observation, settings: Settings) -> str:
     """Why the stage's clock must not start yet; empty where it may."""
     if observation.connected < 1:
         return "no sidecar is connected"
-    needed = max(1, math.ceil(round(settings.min_acked * observation.connected, 9)))
+    needed = _needed(observation, settings)
     if observation.acked >= needed:
         return ""
     names = f": {', '.join(observation.unconfirmed)}" if observation.unconfirmed else ""
     return f"{observation.acked} of {observation.connected} sidecars have it, {needed} must{names}"
 
 
-def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, verdicts: Verdicts) -> Step:
+def _needed(observation: Observation, settings: Settings) -> int:
+    """So many sidecars must have a stage's snapshot, and reach its candidate."""
+    return max(1, math.ceil(round(settings.min_acked * observation.connected, 9)))
+
+
+def _decide(
+    plan: Plan, state: State, stage: Stage, observation: Observation, verdicts: Verdicts, dead: str
+) -> Step:
     """The bake is over, or no use: go on, hold, stop or go back."""
     if wrong := _wrong_split(plan, stage, observation):
         reason = f"stage {stage.name}: sample ratio mismatch: {wrong}"
@@ -115,6 +125,7 @@ def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, ve
         return _fail(plan, state, stage, verdicts)
     unclear = [f"{each.require} ({each.detail})" for each in unproven(plan, stage, verdicts)]
     unclear += short_arms(plan, stage, observation)
+    unclear += [dead] if dead else []
     if not unclear:
         return _pass(plan, state, stage, verdicts)
     reason = f"stage {stage.name}: inconclusive: {'; '.join(unclear)}"
@@ -123,6 +134,15 @@ def _decide(plan: Plan, state: State, stage: Stage, observation: Observation, ve
     if plan.on_inconclusive == "hold" and state.elapsed - state.since < stage.max_bake:
         return Step(replace(state, reason=reason), verdicts=verdicts)
     return pause(state, Cause.INCONCLUSIVE, reason, verdicts)
+
+
+def _dead(observation: Observation, settings: Settings) -> str:
+    """Whatever was seen before: nobody more is sent to a candidate that is not there."""
+    dead = observation.dead
+    if not dead or observation.connected - len(dead) >= _needed(observation, settings):
+        return ""
+    more = f" and {len(dead) - SHOWN} more" if len(dead) > SHOWN else ""
+    return f"the candidate is not live at {', '.join(dead[:SHOWN])}{more}"
 
 
 def _wrong_split(plan: Plan, stage: Stage, observation: Observation) -> str:

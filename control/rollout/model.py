@@ -207,6 +207,7 @@ class Observation:
     connected: int = 0
     acked: int = 0
     unconfirmed: tuple[str, ...] = ()  # nodes, with their NACK's reason where they sent one
+    dead: tuple[str, ...] = ()  # nodes that cannot reach the candidate now, with the reason
     stable: ArmEvidence = field(default_factory=ArmEvidence)  # live calls to stable
     candidate: ArmEvidence = field(default_factory=ArmEvidence)  # live calls to the candidate
     mirrored: ArmEvidence = field(default_factory=ArmEvidence)  # copies to the candidate

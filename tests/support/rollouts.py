@@ -85,10 +85,17 @@ def seen(
     connected: int = 1,
     acked: int = 1,
     unconfirmed: tuple[str, ...] = (),
+    dead: tuple[str, ...] = (),
 ) -> Observation:
     nothing = ArmEvidence()
     return Observation(
-        connected, acked, unconfirmed, stable or nothing, candidate or nothing, mirrored or nothing
+        connected=connected,
+        acked=acked,
+        unconfirmed=unconfirmed,
+        dead=dead,
+        stable=stable or nothing,
+        candidate=candidate or nothing,
+        mirrored=mirrored or nothing,
     )
 
 

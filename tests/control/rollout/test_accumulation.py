@@ -63,8 +63,9 @@ def seen_by(node: str = "pod-1", start: float = 0.0, arrival: int = 0, **fields:
 def test_who_has_the_snapshot_is_as_of_the_last_look() -> None:
     before = seen(live(10), live(5), copies(3), connected=1, acked=1)
     row = seen_by(variant="v1", codes={"OK": 1})
-    after = looked(before, row, connected=3, acked=2, unconfirmed=("pod-3",))
-    assert (after.connected, after.acked, after.unconfirmed) == (3, 2, ("pod-3",))
+    after = looked(before, row, connected=3, acked=2, unconfirmed=("pod-3",), dead=("pod-1",))
+    assert (after.connected, after.acked) == (3, 2)
+    assert (after.unconfirmed, after.dead) == (("pod-3",), ("pod-1",))
     assert (after.stable.codes["OK"], after.candidate.codes["OK"], after.mirrored.matched) == (11, 5, 3)
 
 

@@ -222,6 +222,21 @@ def test_accuracy_holds_while_nobody_reports_outcomes() -> None:
     assert "no outcomes were reported" in baking(plan).bake(WELL).state.reason
 
 
+@pytest.mark.parametrize("stages", [[{"percent": 5, **CRITERIA}, {"percent": 100}], [{"percent": 100}]])
+@pytest.mark.parametrize(
+    ("min_acked", "dead", "goes_on"), [(1, 1, False), (0.5, 1, True), (0.5, 2, False), (0, 3, False)]
+)
+def test_nobody_more_is_sent_to_a_candidate_that_is_dead(
+    stages: list[dict[str, Any]], min_acked: float, dead: int, *, goes_on: bool
+) -> None:
+    names = ("a (refused)", "b (refused)", "c (refused)")
+    playbook = Playbook(make_plan(*stages), Settings(min_acked=min_acked))
+    playbook.look()
+    found = playbook.bake(seen(live(), live(), connected=3, acked=3, dead=names[:dead]), seconds=70)
+    assert (found.state.stage > 0 or found.state.phase is Phase.SUCCEEDED) is goes_on
+    assert goes_on or "the candidate is not live at a (refused)" in found.state.reason
+
+
 def test_a_shadow_ends_without_a_promotion() -> None:
     plan = dataclasses.replace(PLAN, stages=PLAN.stages[:1], promotes=False)
     found = baking(plan).bake()
