@@ -11,7 +11,7 @@ from proxy.policy.table import Tolerance
 if TYPE_CHECKING:
     from proxy.compare.tensors import Prediction
 
-THREAD_BYTES = 64 * 1024
+THREAD_BYTES = 16 * 1024
 """Answers larger than this together are compared off the event loop."""
 
 

@@ -18,7 +18,7 @@ from proxy.compare.tensors import Prediction, Tensor, Values, named
 from proxy.compare.texts import Texts
 
 MAX_BYTES = 128 * 1024
-"""Longer documents are compared byte for byte: the parser would hold the event loop for milliseconds."""
+"""Longer documents are compared byte for byte: parsed, they take many times as much memory."""
 
 EXACT = 2**53
 """Up to here a double holds every whole number; lists of larger ones, such as ids, are compared exactly."""
@@ -33,9 +33,18 @@ def decode(message: bytes | memoryview) -> Prediction:
     if len(document) > MAX_BYTES:
         raise Undecodable("too long a document")
     try:
-        return named(_outputs("", json.loads(bytes(document))))
+        return named(_outputs("", json.loads(bytes(document), parse_float=_float, parse_int=_int)))
     except (ValueError, RecursionError, OverflowError) as error:
         raise Undecodable("no JSON") from error
+
+
+def _float(text: str) -> float:
+    """As the parser itself has it, but in Python: for once in a while another thread gets its turn."""
+    return float(text)
+
+
+def _int(text: str) -> int:
+    return int(text)
 
 
 def _outputs(path: str, value: Any) -> Iterator[tuple[str, Tensor]]:
