@@ -6,6 +6,7 @@ Start: last known good, else the file's service → engine → doors → announc
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import pathlib
@@ -122,6 +123,9 @@ class Sidecar:
             raise
         async with self._control_service(engine, tasks):
             self._obey()
+            # What is there now stays: nobody waits while the collector walks through it again and again.
+            gc.collect()
+            gc.freeze()
             announce(listening)
             _log.info("listening", extra=listening)
             await self._stopping.wait()

@@ -1,5 +1,6 @@
 """From two answers to what a comparison found."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     from proxy.compare.tensors import Prediction
 
 THREAD_BYTES = 16 * 1024
-"""Answers larger than this together are compared off the event loop."""
+"""Answers larger than this together are not compared on the event loop."""
+
+
+def is_quick(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) -> bool:
+    """Whether the event loop may do it: there is little to read, and numpy need not be imported first."""
+    if primary.size + shadow.size > THREAD_BYTES:
+        return False
+    if method not in PREDICT or hasattr(sys.modules.get("proxy.compare.v2"), "decode"):
+        return True
+    return list(primary.messages) == list(shadow.messages) and not tolerance.record_values
 
 
 def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) -> Comparison:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from proxy.compare.answers import Answer, Comparison
-from proxy.compare.comparison import THREAD_BYTES, compare, recorded
+from proxy.compare.comparison import compare, is_quick, recorded
 from proxy.engines.calls import AnyCall
 from proxy.engines.copies import UNCOMPARED, Ask, Copy
 from proxy.engines.inflated import inflated
@@ -210,7 +210,7 @@ def _predicted(copy: Copy, primary: Answer, shadow: Answer) -> tuple[str, str]:
 async def _off_the_loop(
     work: Callable[[Copy, Answer, Answer], T], copy: Copy, primary: Answer, shadow: Answer
 ) -> T:
-    """Large predictions are worked on in a thread, so that no caller waits for them."""
-    if primary.size + shadow.size > THREAD_BYTES:
-        return await asyncio.to_thread(work, copy, primary, shadow)
-    return work(copy, primary, shadow)
+    """What takes longer is done in a thread, so that no caller waits for it."""
+    if is_quick(copy.call.method, primary, shadow, copy.mirror.tolerance):
+        return work(copy, primary, shadow)
+    return await asyncio.to_thread(work, copy, primary, shadow)

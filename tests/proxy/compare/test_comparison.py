@@ -127,3 +127,26 @@ def test_an_answer_knows_its_size():
 def test_numpy_comes_with_the_first_comparison_not_with_the_import():
     code = "import sys, proxy.compare.comparison; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_event_loop_compares_what_is_small_and_never_imports_numpy():
+    code = """
+import sys
+from proxy.compare.answers import Answer
+from proxy.compare.comparison import THREAD_BYTES, compare, is_quick
+from proxy.policy.table import Tolerance
+
+method, exact = "/inference.GRPCInferenceService/ModelInfer", Tolerance()
+one, other = Answer("OK", (b"",)), Answer("OK", (b"\\x0a\\x01m",))
+large = Answer("OK", (bytes(THREAD_BYTES + 1),))
+quick = lambda *answers: is_quick(method, *answers, exact)
+cold = [quick(one, one), quick(one, other), quick(large, one), is_quick("/other/Method", one, other, exact)]
+assert cold == [True, False, False, True], cold
+assert not is_quick(method, one, one, Tolerance(record_values=True))
+compare(method, one, one, exact)
+assert "numpy" not in sys.modules
+compare(method, one, other, exact)
+assert [quick(one, one), quick(one, other), quick(large, one)] == [True, True, False]
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

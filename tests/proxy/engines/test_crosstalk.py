@@ -1,6 +1,6 @@
 """One caller's bytes never reach another.
 
-5 000 calls; as many as CROSSTALK_CALLS says with `make soak-crosstalk`, other ones with another CROSSTALK_SEED.
+5 000 calls; as many as CROSSTALK_CALLS says with `make soak-crosstalk`, and others with a CROSSTALK_SEED.
 """
 
 import asyncio
