@@ -11,7 +11,7 @@ MODELS_READY := $(MODELS_VENV)/ready
 FUZZ_VENV := .venv-fuzz
 FUZZ_READY := $(FUZZ_VENV)/ready
 
-.PHONY: fuzz bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-shadows bench-attacks soak-crosstalk soak-crash soak-power soak-machine clean
+.PHONY: fuzz bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-shadows bench-attacks soak-crosstalk soak-candidates soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make check   linters, types, contracts, generated code"
 	@echo "make protos  generate the code of protos/understudy/v1"
 	@echo "make bench   what things cost, beside their peers"
+	@echo "make soak-candidates  200 rollouts whose candidates are killed, stopped or never up (half an hour)"
 	@echo "make soak-crash    kill the control service at each of its writes (half an hour)"
 	@echo "make soak-power    cut its power at each of its writes and syncs"
 	@echo "make soak-machine  10 000 random histories of rollouts (ARGS=200: so many)"
@@ -121,6 +122,9 @@ bench-attacks: $(READY)
 
 bench-cancel: $(READY)
 	@$(BIN)/python benchmarks/cancelling.py
+
+soak-candidates: $(READY)
+	@$(BIN)/python -m tests.soak.candidates $(ARGS)
 
 soak-crash: $(READY)
 	@$(BIN)/python -m tests.soak.crash $(ARGS)
