@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+import socket
 from typing import Any
 
 import pytest
@@ -43,6 +44,28 @@ async def test_a_sidecar_speaks_tls_on_both_sides(engine: str, workers: int, tmp
                 assert (await call.unary(METHOD, b"x")).message == b"x"
             one.terminate()
             assert await one.ended() == 0
+
+
+async def test_a_socket_is_handed_over_with_tls(tmp_path: pathlib.Path) -> None:
+    authority = Authority(tmp_path)
+    own = authority.pair("sidecar")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    async with model() as server:
+        tls = {"certificate": str(own.certificate), "key": str(own.key)}
+        fields = {"engine": "relay", "listen": listen, "reuse_port": True, "tls": tls}
+        file = sidecar_file(tmp_path, service({"v1": server.address}), **fields)
+        async with proxy(file) as old, caller(listen, credentials=caller_credentials(authority.ca)) as call:
+            await old.until_ready()
+            assert (await call.unary(METHOD, b"x")).ok
+            async with proxy(file) as new:
+                await new.until_ready()
+                assert new.logged("took the port over")
+                old.terminate()
+                while old.process.returncode is None:
+                    assert (await call.unary(METHOD, b"x")).ok
+                assert await old.ended() == 0
+                assert (await call.unary(METHOD, b"x")).ok
 
 
 @pytest.mark.parametrize("engine", ENGINES)

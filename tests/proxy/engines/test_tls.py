@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import pathlib
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -183,6 +184,44 @@ async def test_a_caller_that_does_not_ask_for_h2_is_sent_away(
                 assert await reader.read() == b""
             writer.close()
         assert (await one.call.unary(UNARY, b"x")).ok
+
+
+@pytest.mark.parametrize("version", ["TLSv1_1", "TLSv1_2", "TLSv1_3"])
+async def test_versions_from_1_2_on_are_spoken(engine: str, version: str, authority: Authority) -> None:
+    context = client(authority.ca)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    async with chain(engine, authority) as one:
+        port = int(one.sidecar.address.rpartition(":")[2])
+        connecting = asyncio.open_connection("127.0.0.1", port, ssl=context)
+        if version == "TLSv1_1":
+            with pytest.raises(OSError, match="(?i)alert|reset|eof|closed"):
+                await connecting
+        else:
+            _, writer = await connecting
+            assert writer.get_extra_info("ssl_object").version() == version.replace("_", ".")
+            writer.transport.abort()
+
+
+@BOTH
+async def test_copies_go_through_tls_too(engine: str, method: str, authority: Authority) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        primary = await stack.enter_async_context(model())
+        shadow = await stack.enter_async_context(
+            model(credentials=model_credentials(authority.pair("model")))
+        )
+        mirrored = route(weights={"v1": 1}, mirrors=[{"variant": "v2", "percent": 100}])
+        what = secured(
+            service({"v1": primary.address, "v2": shadow.address}, mirrored), 1, ca=str(authority.ca)
+        )
+        one = await stack.enter_async_context(sidecar(engine, what))
+        call = await stack.enter_async_context(caller(one.address))
+        await one.until_live("v2")
+        assert (await call.unary(method, b"x")).message == b"x"
+        assert (await shadow.next_call()).method == method
+        await one.until_mirrored()
+        assert one.outcomes("v2") == {"match": 1}
 
 
 async def test_a_caller_without_tls_is_sent_away(engine: str, authority: Authority) -> None:

@@ -6,6 +6,8 @@ import ssl
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.tls.identity import ALPN, Side, read
 from proxy.tls.secured import UNREAD, Failed, Secured
@@ -79,12 +81,17 @@ def deliver(ends: tuple[End, End]) -> None:
                 other.secured.data_received(data)
 
 
+@pytest.fixture(name="contexts", scope="module")
+def two_contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A client's and a server's, who trust each other."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    return client(authority.ca), read(authority.pair("server").files(), Side.CALLERS).context
+
+
 @pytest.fixture(name="ends")
-def two_ends(tmp_path: pathlib.Path) -> tuple[End, End]:
+def two_ends(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> tuple[End, End]:
     """A client and a server, before their handshake."""
-    authority = Authority(tmp_path)
-    server = read(authority.pair("server").files(), Side.CALLERS).context
-    return End(client(authority.ca), b"client", "localhost"), End(server, b"server")
+    return End(contexts[0], b"client", "localhost"), End(contexts[1], b"server")
 
 
 def test_what_was_written_before_the_handshake_comes_after_it(ends: tuple[End, End]) -> None:
@@ -213,3 +220,38 @@ def test_it_stands_for_its_transport(ends: tuple[End, End]) -> None:
     one.secured.abort()
     assert one.wire.is_aborted
     assert one.secured.is_closing()
+
+
+@given(data=st.binary(max_size=2000), size=st.integers(1, 500), is_after=st.booleans())
+def test_no_bytes_raise(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], data: bytes, size: int, is_after: bool
+) -> None:
+    ends = End(contexts[0], b"client", "localhost"), End(contexts[1], b"server")
+    if is_after:
+        deliver(ends)
+    for end in ends:
+        for start in range(0, len(data), size):
+            end.secured.data_received(data[start : start + size])
+        end.secured.write(b"more")
+        end.secured.close()
+        end.secured.connection_lost(None)
+        assert len(end.inside.lost) == 1
+
+
+@given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_bit_that_flips_ends_it_or_changes_nothing(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], at: int, bit: int
+) -> None:
+    """At any point of what the client says, from its first byte on."""
+    one, other = End(contexts[0], b"client", "localhost"), End(contexts[1], b"server")
+    passed = 0
+    while one.wire.written or other.wire.written:
+        data, one.wire.written = bytearray(b"".join(one.wire.written)), []
+        if passed <= at < passed + len(data):
+            data[at - passed] ^= 1 << bit
+        passed += len(data)
+        other.secured.data_received(bytes(data))
+        data, other.wire.written = bytearray(b"".join(other.wire.written)), []
+        if data:
+            one.secured.data_received(bytes(data))
+    assert other.inside.reads in ([], [b"client"])
