@@ -3,11 +3,13 @@
     python -m examples.traffic --target 127.0.0.1:7070 --rate 60 --seconds 60
 
 Open loop: a call is begun when it is due, however long others take. Client retries are off, so that a call
-that fails is seen to fail. Every call becomes one JSON line in `--record`.
+that fails is seen to fail. Every call becomes one JSON line in `--record`, and every answer one in
+`--outcomes`: whether it was right, for `understudy outcome report -f`.
 """
 
 import argparse
 import asyncio
+import json
 import pathlib
 import random
 import signal
@@ -36,6 +38,7 @@ class Traffic:
         self._digits = digits
         self._users = users
         self.records: list[Record] = []
+        self.outcomes: list[dict[str, object]] = []
 
     def __repr__(self) -> str:
         return f"<Traffic {len(self.records)} calls>"
@@ -65,13 +68,15 @@ class Traffic:
         try:
             response = prediction_pb2.PredictResponse.FromString(await call)
             correct = list(response.outputs[0].ints) == [int(self._digits.labels[index])]
-            variant = str(dict(await call.initial_metadata() or ()).get("x-understudy-variant", ""))
+            metadata = dict(await call.initial_metadata() or ())
+            variant = str(metadata.get("x-understudy-variant", ""))
+            self.outcomes.append({"ticket": metadata.get("x-understudy-ticket"), "correct": correct})
         except grpc.aio.AioRpcError as error:
             code = error.code().name
         self.records.append(Record(began, user, variant, code, time.perf_counter() - clock, correct))
 
 
-async def send(arguments: argparse.Namespace) -> list[Record]:
+async def send(arguments: argparse.Namespace) -> Traffic:
     """Send traffic until SIGTERM or SIGINT, or until its time is up."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,7 +86,7 @@ async def send(arguments: argparse.Namespace) -> list[Record]:
         traffic = Traffic(channel, held_out, arguments.users)
         announce({"target": arguments.target})
         await traffic.run(arguments.rate, arguments.seconds, stop)
-    return traffic.records
+    return traffic
 
 
 def main() -> None:
@@ -92,10 +97,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--users", type=int, default=400)
     parser.add_argument("--record", type=pathlib.Path, help="Write every call there, as JSON lines.")
+    parser.add_argument("--outcomes", type=pathlib.Path, help="Write there what was right, as JSON lines.")
     arguments = parser.parse_args()
-    records = uvloop.run(send(arguments))
+    sent = uvloop.run(send(arguments))
+    records = sent.records
     if arguments.record:
         arguments.record.write_text(to_lines(records))
+    if arguments.outcomes:
+        arguments.outcomes.write_text("".join(f"{json.dumps(one)}\n" for one in sent.outcomes))
     codes = Counter(record.code for record in records)
     variants = Counter(record.variant for record in records)
     print(f"{len(records)} calls: {dict(codes)}; by variant: {dict(variants)}")
