@@ -1,8 +1,13 @@
 """HPACK, decoding: by tables, and each stretch of a block only once as long as it means the same.
 
-Clients repeat most of a block as one-byte references to the dynamic table. Such a stretch becomes a `Run`,
-remembered by its bytes until the table changes; so is a whole block that consists of nothing else. What
-differs from call to call comes as literals, and is decoded where it stands.
+Clients repeat most of a block as one-byte references to the tables. Such a stretch becomes a `Run`,
+remembered by the entries that it refers to; a whole block that consists of nothing else, by its bytes until
+the table changes. What differs from call to call comes as literals, and is decoded where it stands.
+
+gRPC's clients put every new deadline into the table, and each entry shifts the numbers of all others. So
+the bytes of a stretch are written anew by what does not shift: an entry's place in the order of all that ever
+came, modulo 130. Bytes reach back 65 entries, and what is remembered is forgotten after 65 new ones, so that
+no two entries share a place; whether the oldest of a stretch is still in the table is looked at each time.
 
 Limits: a block of more fields or more bytes (decoded, as the table counts them) than allowed is still read
 to its end, since the table must follow, and then carries a fault.
@@ -11,6 +16,7 @@ Source: RFC 7541; RFC 9113, sections 4.3 and 8.2, for what a field may not hold.
 """
 
 import re
+import sys
 from collections import deque
 
 from proxy.http2.errors import COMPRESSION_ERROR, ConnectionFault
@@ -32,6 +38,25 @@ _STATIC_SIZE = len(_STATIC)
 _STATIC_NAMED = tuple(spelled(index + 1, 4, 0) for index in range(_STATIC_SIZE))
 _NEVER_NAMED = tuple(spelled(index + 1, 4, 0x10) for index in range(_STATIC_SIZE))
 
+_REACH = 65
+"""Entries of the dynamic table that one byte can refer to: the bytes from 0xbe to 0xfe."""
+_PLACES = 2 * _REACH
+
+
+def _places(inserted: int) -> bytes:
+    """A translation of references into places; `inserted` entries came in all.
+
+    References to the static table, 0x81 to 0xbd, stay what they are: places are the bytes beside those.
+    """
+    table = bytearray(range(256))
+    for age in range(_REACH):
+        place = (inserted - 1 - age) % _PLACES
+        table[0xBE + age] = place if place < 0x81 else place - 0x81 + 0xBE
+    return bytes(table)
+
+
+_TO_PLACES = tuple(_places(inserted) for inserted in range(_PLACES))
+
 _references = re.compile(rb"[\x81-\xfe]*").match
 _bad_name = re.compile("[^!#$%&'*+\\-.^_`|~0-9a-z]").search
 _bad_value = re.compile("[\0\r\n]").search
@@ -43,6 +68,7 @@ class Decoder:
     __slots__ = (
         "_blocks",
         "_fault",
+        "_inserted",
         "_names",
         "_resized",
         "_runs",
@@ -58,7 +84,8 @@ class Decoder:
         self._table: deque[Run] = deque()  # the oldest first
         self._size = 0
         self._blocks: dict[bytes, Block] = {}
-        self._runs: dict[bytes, Run] = {}
+        self._inserted = 0  # entries that ever came
+        self._runs: dict[bytes, tuple[Run, int]] = {}  # with the oldest entry in it, by its number
         self._names: dict[bytes, str] = {}
         self._fault = ""
         self._resized = 0
@@ -76,7 +103,7 @@ class Decoder:
         except (IndexError, Malformed):
             raise ConnectionFault(COMPRESSION_ERROR, "a header block that is cut short or wrong") from None
 
-    def _decode(self, block: bytes) -> Block:
+    def _decode(self, block: bytes) -> Block:  # noqa: C901  # one loop: a call per field costs
         parts: list[Part] = []
         size = count = position = 0
         end = len(block)
@@ -86,7 +113,11 @@ class Decoder:
             first = block[position]
             if 0x80 < first < 0xFF:
                 stop = _references(block, position).end()  # type: ignore[union-attr]  # at least one
-                run = self._runs.get(block[position:stop]) or self._learn(block[position:stop])
+                places = block[position:stop].translate(_TO_PLACES[self._inserted % _PLACES])
+                known = self._runs.get(places)
+                if known is None or known[1] < self._inserted - len(self._table):
+                    known = self._learn(block[position:stop], places)
+                run = known[0]
                 position = stop
                 parts.append(run)
                 size += run.size
@@ -123,7 +154,11 @@ class Decoder:
     def _literal(self, block: bytes, position: int, first: int) -> tuple[Literal, int]:
         start = position
         is_indexed = first >= 0x40
-        index, position = _index(block, position, 6 if is_indexed else 4)
+        index = first & (0x3F if is_indexed else 0x0F)
+        if index == (0x3F if is_indexed else 0x0F):
+            index, position = _index(block, position, 6 if is_indexed else 4)
+        else:
+            position += 1
         flags = b"\x10" if 0x10 <= first < 0x20 else b"\0"
         if index == 0:
             name_start = position
@@ -133,7 +168,12 @@ class Decoder:
         else:
             name = self._at(index).fields[0][0]
         value_start = position
-        length, position, is_coded = _length(block, position)
+        length = block[position]
+        if length < 0x7F:  # short, and not in Huffman's code
+            position += 1
+            is_coded = False
+        else:
+            length, position, is_coded = _length(block, position)
         coded = block[position : position + length]
         position += length
         if len(coded) < length:
@@ -177,18 +217,24 @@ class Decoder:
             raise ConnectionFault(COMPRESSION_ERROR, f"no entry {index} in the table")
         return self._table[_STATIC_SIZE - index]
 
-    def _learn(self, references: bytes) -> Run:
+    def _learn(self, references: bytes, places: bytes) -> tuple[Run, int]:
         entries = [self._at(byte & 0x7F) for byte in references]
-        if len(entries) == 1:
-            return entries[0]
-        run = Run(tuple(field for entry in entries for field in entry.fields))
+        run = (
+            entries[0] if len(entries) == 1 else Run(tuple(one for entry in entries for one in entry.fields))
+        )
+        last = max(references)
+        oldest = self._inserted - 1 - (last - 0xBE) if last >= 0xBE else sys.maxsize
         if len(self._runs) >= _KNOWN_RUNS:
             self._runs.clear()
-        self._runs[references] = run
-        return run
+        self._runs[places] = known = (run, oldest)
+        return known
 
     def _add(self, name: str, value: str) -> None:
-        self._forget()
+        if self._blocks:
+            self._blocks.clear()
+        self._inserted += 1
+        if self._inserted % _REACH == 0:
+            self._runs.clear()
         entry = Run(((name, value),))
         self._table.append(entry)
         self._size += entry.size
@@ -201,7 +247,7 @@ class Decoder:
             raise ConnectionFault(
                 COMPRESSION_ERROR, f"a table of {size} bytes, where {self.limit} are allowed"
             )
-        self._forget()
+        self._blocks.clear()
         self._table_size = size
         self._evict()
         return position
@@ -209,13 +255,6 @@ class Decoder:
     def _evict(self) -> None:
         while self._size > self._table_size:
             self._size -= self._table.popleft().size
-
-    def _forget(self) -> None:
-        """References mean something else from now on."""
-        if self._runs:
-            self._runs.clear()
-        if self._blocks:
-            self._blocks.clear()
 
 
 def _index(block: bytes, position: int, bits: int) -> tuple[int, int]:

@@ -114,7 +114,11 @@ def spelled(value: int, bits: int, flags: int) -> bytes:
     return bytes(out)
 
 
+_LENGTHS = tuple(bytes((length,)) for length in range(0x7F))
+
+
 def text(value: str) -> bytes:
     """A string as it stands, with its length."""
     encoded = value.encode("latin-1")
-    return spelled(len(encoded), 7, 0) + encoded
+    length = len(encoded)
+    return (_LENGTHS[length] if length < 0x7F else spelled(length, 7, 0)) + encoded

@@ -6,7 +6,7 @@ Bucket i of scale 5 holds values in (2^(i/32), 2^((i+1)/32)]: 32 buckets a doubl
 Source: OpenTelemetry, "Metrics Data Model", ExponentialHistogram.
 """
 
-import math
+from bisect import bisect_left
 
 SCALE = 5
 _FACTOR = 1 << SCALE
@@ -15,12 +15,15 @@ HIGHEST = 12 * _FACTOR - 1  # up to 2^12 s, above an hour
 _SIZE = HIGHEST - LOWEST + 1
 
 
+_TOPS = [
+    2.0 ** (index // _FACTOR) * 2.0 ** (index % _FACTOR / _FACTOR) for index in range(LOWEST + 1, HIGHEST + 1)
+]
+"""The largest value of every bucket but the last; exact where it is a power of two."""
+
+
 def bucket_of(seconds: float) -> int:
-    """The index of the bucket that holds a positive value; exact at powers of two, which log2 rounds to."""
-    fraction, exponent = math.frexp(seconds)  # fraction from [0.5, 1)
-    below = (exponent - 1) * _FACTOR
-    index = below - 1 if fraction == 0.5 else below + max(math.ceil(math.log2(fraction * 2) * _FACTOR) - 1, 0)
-    return min(max(index, LOWEST), HIGHEST)
+    """The index of the bucket that holds a positive value."""
+    return LOWEST + bisect_left(_TOPS, seconds)
 
 
 class Histogram:
@@ -44,7 +47,7 @@ class Histogram:
             self.zero_count += 1
             return
         self.sum += seconds
-        self.counts[bucket_of(seconds) - LOWEST] += 1
+        self.counts[bisect_left(_TOPS, seconds)] += 1
 
     def trimmed(self) -> tuple[int, list[int]]:
         """The index of the first bucket that is not empty, and the counts from there to the last."""

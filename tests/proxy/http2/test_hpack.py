@@ -1,5 +1,7 @@
 """Header compression against the hpack package, both ways, over blocks that share a table."""
 
+import random
+
 import hpack
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from proxy.http2.decoder import MAX_FIELDS, Decoder
 from proxy.http2.encoder import INDEXABLE, Encoder, literal, prefix
 from proxy.http2.errors import ConnectionFault
-from proxy.http2.fields import Block, Field, Run, text
+from proxy.http2.fields import Block, Field, Run, spelled, text
 
 NAMES = st.sampled_from(
     [":path", ":authority", "te", "x-user-id", "authorization", "cookie", "grpc-timeout", "a-bin"]
@@ -37,6 +39,30 @@ def test_decodes_what_the_oracle_encodes(
         assert ours.decode(sent).fields() == fields
         sent = theirs.encode(fields)
         assert ours.decode(sent).fields() == fields
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [100, 400, 4096])
+def test_stretches_of_references_mean_what_they_meant_however_the_table_moves(size: int, seed: int) -> None:
+    """Thousands of entries come and go between references to old ones: each is remembered as itself."""
+    draw = random.Random(seed)  # noqa: S311  # the same again
+    theirs, ours = hpack.Encoder(), Decoder()
+    theirs.header_table_size = size
+    common = [(":path", "/a/B"), ("te", "trailers"), (":method", "POST"), ("user-agent", "grpc"), ("a", "b")]
+    for number in range(1500):
+        kept = draw.sample(common, draw.randint(1, len(common)))
+        new = [("grpc-timeout", f"{number}m")] * draw.randint(0, 1) + [("k", str(draw.randint(0, 90)))]
+        fields = kept + new * draw.randint(0, 1) + kept[: draw.randint(0, 2)]
+        assert ours.decode(theirs.encode(fields)).fields() == fields
+
+
+def test_a_reference_to_what_left_the_table_is_a_fault_though_it_is_remembered() -> None:
+    ours = Decoder()
+    ours.decode(b"\x40\x01a\x01b" + b"\x40\x01c\x01d")
+    assert ours.decode(b"\xbf\xbe\0\x01x\x01y").fields() == [("a", "b"), ("c", "d"), ("x", "y")]
+    ours.decode(spelled(40, 5, 0x20))  # room for one entry
+    with pytest.raises(ConnectionFault):
+        ours.decode(b"\xbf\xbe\0\x01x\x01y")
 
 
 @given(BLOCKS, st.lists(SIZES, max_size=12))
