@@ -196,7 +196,7 @@ async def test_versions_from_1_2_on_are_spoken(engine: str, version: str, author
         port = int(one.sidecar.address.rpartition(":")[2])
         connecting = asyncio.open_connection("127.0.0.1", port, ssl=context)
         if version == "TLSv1_1":
-            with pytest.raises(OSError, match="(?i)alert|reset|eof|closed"):
+            with pytest.raises(OSError):  # noqa: PT011  # by an alert, or none
                 await connecting
         else:
             _, writer = await connecting

@@ -13,6 +13,8 @@ from proxy.tls.identity import ALPN, Side, read
 from proxy.tls.secured import UNREAD, Failed, Secured
 from tests.support.certificates import Authority, client
 
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+
 
 class Wire:
     """A transport that keeps what is written."""
@@ -82,14 +84,14 @@ def deliver(ends: tuple[End, End]) -> None:
 
 
 @pytest.fixture(name="contexts", scope="module")
-def two_contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def two_contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     """A client's and a server's, who trust each other."""
     authority = Authority(tmp_path_factory.mktemp("tls"))
     return client(authority.ca), read(authority.pair("server").files(), Side.CALLERS).context
 
 
 @pytest.fixture(name="ends")
-def two_ends(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> tuple[End, End]:
+def two_ends(contexts: Contexts) -> tuple[End, End]:
     """A client and a server, before their handshake."""
     return End(contexts[0], b"client", "localhost"), End(contexts[1], b"server")
 
@@ -223,9 +225,7 @@ def test_it_stands_for_its_transport(ends: tuple[End, End]) -> None:
 
 
 @given(data=st.binary(max_size=2000), size=st.integers(1, 500), is_after=st.booleans())
-def test_no_bytes_raise(
-    contexts: tuple[ssl.SSLContext, ssl.SSLContext], data: bytes, size: int, is_after: bool
-) -> None:
+def test_no_bytes_raise(contexts: Contexts, data: bytes, size: int, is_after: bool) -> None:
     ends = End(contexts[0], b"client", "localhost"), End(contexts[1], b"server")
     if is_after:
         deliver(ends)
@@ -239,9 +239,7 @@ def test_no_bytes_raise(
 
 
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
-def test_a_bit_that_flips_ends_it_or_changes_nothing(
-    contexts: tuple[ssl.SSLContext, ssl.SSLContext], at: int, bit: int
-) -> None:
+def test_a_bit_that_flips_ends_it_or_changes_nothing(contexts: Contexts, at: int, bit: int) -> None:
     """At any point of what the client says, from its first byte on."""
     one, other = End(contexts[0], b"client", "localhost"), End(contexts[1], b"server")
     passed = 0
