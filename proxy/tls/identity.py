@@ -5,6 +5,7 @@ TLS 1.2 or newer, ALPN `h2`, and of the ciphers of 1.2 those that HTTP/2 allows 
 
 import pathlib
 import ssl
+import stat
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,9 @@ from proxy.policy.tls import Files
 
 ALPN = "h2"
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+LARGEST = 1024 * 1024
+"""Bytes of a file: the authorities of a whole system are a quarter of that."""
 
 TRIES = 3
 """Times that files are read again because they changed meanwhile."""
@@ -145,13 +149,19 @@ def _is_certificate(data: bytes) -> bool:
 def _bytes(field: str, path: str) -> bytes:
     if not path:
         return b""
+    file = pathlib.Path(path)
     try:
-        data = pathlib.Path(path).read_bytes()
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise Unusable(field, f"{path} is no file")
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Unusable(field, f"{path} cannot be read: {reason}") from None
     if not data.strip():
         raise Unusable(field, f"{path} is empty")
+    if len(data) > LARGEST:
+        raise Unusable(field, f"{path} is larger than {LARGEST // 1024} KiB")
     return data
 
 

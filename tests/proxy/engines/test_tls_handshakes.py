@@ -19,7 +19,7 @@ from tests.support.callers import Caller, caller
 from tests.support.certificates import Authority, caller_credentials, client
 from tests.support.eventually import eventually
 from tests.support.models import model
-from tests.support.sidecars import Sidecar, service, sidecar
+from tests.support.sidecars import Sidecar, route, service, sidecar
 
 UNARY = "/inference.GRPCInferenceService/ModelInfer"
 MANY = 30
@@ -131,3 +131,43 @@ async def test_a_drain_ends_handshakes_too(engine: str, tmp_path: pathlib.Path) 
         begun = [await opened(one, hello(authority)) for _ in range(3)]
     for _, writer in begun:
         writer.close()
+
+
+@contextlib.asynccontextmanager
+async def breaking(said: bytes, *, is_reset: bool, waits: bool) -> AsyncIterator[str]:
+    """A model server that says something of its own, if it is spoken to or at once, and leaves."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if waits:
+            await reader.read(100)
+        writer.write(said)
+        await leave(writer, is_reset=is_reset)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+ALERT = bytes([21, 3, 3, 0, 2, 2, 40])  # handshake_failure
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"\x16\x03\x03", ALERT, bytes(1000), b"HTTP/1.1 400 Bad Request\r\n\r\n"]
+)
+@pytest.mark.parametrize("is_reset", [False, True])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_model_server_that_breaks_off_is_one_without_a_connection(
+    engine: str, said: bytes, *, is_reset: bool, waits: bool, tmp_path: pathlib.Path
+) -> None:
+    authority = Authority(tmp_path)
+    async with contextlib.AsyncExitStack() as stack:
+        broken = await stack.enter_async_context(breaking(said, is_reset=is_reset, waits=waits))
+        server = await stack.enter_async_context(model())
+        what = service({"v1": server.address, "v2": broken}, route(weights={"v2": 1}))
+        what.variants[1].tls.ca = str(authority.ca)
+        one = await stack.enter_async_context(sidecar(engine, what))
+        call = await stack.enter_async_context(caller(one.address))
+        await one.until_dead("v2")
+        assert (await call.unary(UNARY, b"x")).variant == "v1"

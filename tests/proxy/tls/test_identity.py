@@ -73,8 +73,18 @@ def test_what_is_wrong_with_a_file(
 
 
 def test_a_directory_is_no_file(own: Pair, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(Unusable, match="cannot be read: Is a directory"):
+    with pytest.raises(Unusable, match="is no file"):
         read(Files(str(tmp_path), str(own.key)), Side.CALLERS)
+
+
+def test_nor_is_a_pipe_or_what_has_no_end(own: Pair, tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(Unusable, match="is no file"):
+            read(Files(path, str(own.key)), Side.CALLERS)
+    own.key.write_bytes(bytes(identity.LARGEST + 1))
+    with pytest.raises(Unusable, match="is larger than 1024 KiB"):
+        read(own.files(), Side.CALLERS)
 
 
 def test_the_key_of_another_certificate(authority: Authority, own: Pair) -> None:
