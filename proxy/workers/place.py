@@ -22,8 +22,11 @@ class Place:
 
     def family(self) -> frozenset[int]:
         """The process ids of the whole sidecar's workers, this one's among them."""
-        found = self.directory.glob("*.sock") if self.of > 1 else ()
-        return frozenset({os.getpid(), *(int(one.stem) for one in found)})
+        try:
+            found = list(self.directory.iterdir()) if self.of > 1 else []
+        except FileNotFoundError:
+            found = []  # the parent is gone, and whoever was last has cleared up
+        return frozenset({os.getpid(), *(int(one.stem) for one in found if one.suffix == ".sock")})
 
 
 ONLY = Place()

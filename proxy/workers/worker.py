@@ -4,6 +4,7 @@ Started as `python -m proxy.workers.worker NUMBER OF DIRECTORY LOG_LEVEL`. Its p
 message to its standard input (the length, then the message) and holds that open as long as it is to serve.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -55,8 +56,9 @@ def _serve(number: int, of: int, directory: pathlib.Path, log_level: str) -> Non
     finally:
         # The parent does it, too, unless it was killed.
         (directory / f"{os.getpid()}.sock").unlink(missing_ok=True)
-        if not any(directory.glob("*.sock")):
-            shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another may be at it, too
+            if not any(directory.glob("*.sock")):
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _received() -> bytes:
