@@ -6,13 +6,14 @@ what was seen before it.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from understudy.v1 import telemetry_pb2
 
-from control.rollout.evidence import Arm, arm_of_row, calls, evidence_of, merge
+from control.rollout.evidence import Arm, arm_of_row, calls, errors, evidence_of, merge
 from control.rollout.model import ArmEvidence, Observation, Plan, Warmth
 from control.rollout.proofs import seen
 from control.rollout.sample_ratio import Split
@@ -80,6 +81,7 @@ def grown(
         earlier=_earlier(before.earlier, [(arm, row) for arm, row in counted if row.snapshot < since]),
         proofs=seen(plan, before.proofs, [_entry(arm, row) for arm, row in counted]),
         warmth=warmth,
+        newest=_newest(plan, before.newest, counted),
         split=_split(plan, before.split, rows, since),
         span=_span(before.span, [row for _, row in here]),
         arrival=max(arrival, before.arrival),
@@ -94,9 +96,35 @@ def entered(before: Observation) -> Observation:
         earlier=_sum(before.earlier, {str(arm): count for arm, count in fed.items() if count}),
         proofs=before.proofs,
         warmth=before.warmth,
+        newest=before.newest,
         split=before.split.entered(),
         arrival=before.arrival,
     )
+
+
+def _newest(
+    plan: Plan,
+    before: Mapping[tuple[str, str], tuple[float, int, int]],
+    counted: Iterable[tuple[Arm, Row]],
+) -> Mapping[tuple[str, str], tuple[float, int, int]]:
+    """A window's rows come one by one, and windows may come late."""
+    grew = dict(before)
+    for arm, row in counted:
+        if arm not in _CANDIDATES:
+            continue
+        of = row.evidence
+        evidence = ArmEvidence(
+            codes=dict(of.codes), fallbacks=of.fallbacks, outcomes=dict(of.mirror_outcomes)
+        )
+        if not (count := calls(evidence, mirrored=arm is Arm.MIRRORED)):
+            continue
+        failed = errors(evidence, plan.error_codes, mirrored=arm is Arm.MIRRORED)
+        end, earlier, failed_earlier = grew.get((arm, row.node), (-math.inf, 0, 0))
+        if row.end > end:
+            grew[arm, row.node] = (row.end, count, failed)
+        elif row.end == end:
+            grew[arm, row.node] = (end, earlier + count, failed_earlier + failed)
+    return grew
 
 
 def _entry(arm: Arm, row: Row) -> Entry:

@@ -33,7 +33,7 @@ from control.rollout.model import (
 )
 from control.rollout.sample_ratio import mismatch
 from control.rollout.transitions import enter, go_on, pause, roll_back
-from control.rollout.verdicts import judge_all, short_arms, unproven
+from control.rollout.verdicts import failing_arms, judge_all, short_arms, unproven
 
 __all__ = ["command", "stage_elapsed", "stage_state", "step"]
 
@@ -125,6 +125,7 @@ def _decide(
         return _fail(plan, state, stage, verdicts)
     unclear = [f"{each.require} ({each.detail})" for each in unproven(plan, stage, verdicts)]
     unclear += short_arms(plan, stage, observation)
+    unclear += failing_arms(plan, stage, observation)
     unclear += [dead] if dead else []
     if not unclear:
         return _pass(plan, state, stage, verdicts)

@@ -218,6 +218,8 @@ class Observation:
     proofs: Mapping[tuple[str, str], Proof] = field(default_factory=dict)  # by sentence and arm
     warmth: Warmth = field(default_factory=Warmth)
     split: Split = field(default_factory=Split)
+    # The newest window of an arm at a node that had calls: its end, calls, and how many of them failed.
+    newest: Mapping[tuple[str, str], tuple[float, int, int]] = field(default_factory=dict)
     span: tuple[float, float] | None = None  # of the stage's windows, by the sidecars' clocks
     arrival: int = 0  # of the newest row
 

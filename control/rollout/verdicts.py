@@ -19,6 +19,12 @@ from control.rollout.proofs import judge_proof
 from control.rollout.readings import arm_of
 from control.rollout.thresholds import judge_value
 
+TELLING = 3
+"""Calls; that so many fail in a row by chance is no matter where calls are to fail seldom."""
+
+STALE = 30.0
+"""Seconds; a sidecar that had no call for so long says nothing of the candidate as it is now."""
+
 
 def judge_all(plan: Plan, stage: Stage, observation: Observation) -> tuple[Verdict, ...]:
     """Every criterion that the stage has to answer, in its order."""
@@ -56,6 +62,21 @@ def unproven(plan: Plan, stage: Stage, verdicts: Sequence[Verdict]) -> list[Verd
             or (verdict.arm == Arm.MIRRORED and verdict.require in due)
         )
     ]
+
+
+def failing_arms(plan: Plan, stage: Stage, observation: Observation) -> list[str]:
+    """Arms that do nothing but fail by the newest of what is known, however well they did before."""
+    if plan.gate is Gate.THRESHOLD:
+        return []
+    failing = []
+    for arm, share in ((Arm.CANDIDATE, stage.percent), (Arm.MIRRORED, stage.mirror_percent)):
+        windows = [window for (of, _), window in observation.newest.items() if of == arm]
+        latest = max((end for end, _, _ in windows), default=0.0) - STALE
+        count = sum(count for end, count, _ in windows if end >= latest)
+        failed = sum(failed for end, _, failed in windows if end >= latest)
+        if share > 0 and count == failed >= TELLING:
+            failing.append(f"{arm} failed in all of the newest {count} calls")
+    return failing
 
 
 def short_arms(plan: Plan, stage: Stage, observation: Observation) -> tuple[str, ...]:

@@ -204,7 +204,7 @@ async def lane(
     place = directory / name
     place.mkdir()
     options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
-    file = sidecar_file(place, control=control, subscribe=name, engine=engine, report_interval="0.2s")
+    file = sidecar_file(place, control=control, subscribe=name, engine=engine, report_interval="0.5s")
     async with (
         grpc.aio.insecure_channel(control, options) as channel,
         proxy(file) as sidecar,

@@ -32,11 +32,11 @@ def plan_of(*stages: dict[str, Any], **fields: Any) -> Plan:
 PLAN = plan_of(CANARY, HALF)
 
 
-def row(variant: str, n: int, bad: int = 0, at: float = 0.0, **fields: Any) -> Row:
+def row(variant: str, n: int, bad: int = 0, at: float = 0.0, node: str = "pod-1", **fields: Any) -> Row:
     fields = {"route": "predict", "epoch": 1, "version": 1} | fields
     return Row(
         telemetry_pb2.Evidence(variant=variant, codes={"OK": n - bad, "INTERNAL": bad}, **fields),
-        "pod-1",
+        node,
         at,
         at + 1,
     )
@@ -133,7 +133,20 @@ def test_a_candidate_that_only_fails_goes_nowhere_even_before_that_is_proven(sen
     assert (outcomes(plan, 0, first), held.event) == (["inconclusive"], None)
     assert "beyond the bound, unless that was a burst or few users" in held.state.reason
     assert running(plan, look(plan, first, *windows(6, 15, n=15)), 0).event is Event.ROLLED_BACK
-    assert running(plan, look(plan, first, *windows(60, 0)), 60).event is Event.STAGE  # it was one
+    assert running(plan, look(plan, first, *windows(60, 0, 1)), 60).event is Event.STAGE  # it was one
+
+
+def test_a_candidate_whose_newest_calls_all_failed_goes_nowhere_however_well_it_did_before() -> None:
+    plan = plan_of(CANARY | {"require": ["error_rate <= 10%"]}, HALF, min_calls=20)
+    well = look(plan, Observation(), *windows(5, 0))
+    one_of_many = look(plan, well, row("v2", 3, 3, 10.0), row("v2", 3, 2, 9.0, node="b"))
+    held = running(plan, look(plan, well, row("v2", 3, 3, 10.0)), 60)
+    assert (running(plan, well, 60).event, held.event) == (Event.STAGE, None)
+    assert "candidate failed in all of the newest 3 calls" in held.state.reason
+    assert running(plan, one_of_many, 60).event is Event.STAGE
+    assert running(plan, look(plan, well, row("v2", 2, 2, 10.0)), 60).event is Event.STAGE
+    late = look(plan, look(plan, well, row("v2", 3, 0, 10.0)), row("v2", 3, 3, 9.0))
+    assert running(plan, late, 60).event is Event.STAGE
 
 
 def test_full_traffic_needs_proof() -> None:
