@@ -11,7 +11,7 @@ MODELS_READY := $(MODELS_VENV)/ready
 FUZZ_VENV := .venv-fuzz
 FUZZ_READY := $(FUZZ_VENV)/ready
 
-.PHONY: fuzz bench-tls bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-shadows bench-attacks soak-crosstalk soak-candidates soak-crash soak-power soak-machine clean
+.PHONY: fuzz bench-tls bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-outcomes bench-shadows bench-attacks soak-crosstalk soak-candidates soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -122,6 +122,9 @@ bench-shadows: $(READY)
 
 bench-attacks: $(READY)
 	@$(BIN)/python -m benchmarks.attacks $(ARGS)
+
+bench-outcomes: $(READY)
+	@$(BIN)/python -m benchmarks.outcomes $(ARGS)
 
 bench-cancel: $(READY)
 	@$(BIN)/python benchmarks/cancelling.py

@@ -24,6 +24,15 @@ AT_ONCE = 1_000
 MOST_REFUSALS = 1_000
 
 
+TOO_MANY_SINCE = Refused("too_old", "there were too many outcomes since to know whether this one came before")
+
+
+def _refuse(answer: outcomes_pb2.OutcomesReportResponse, index: int, refused: Refused) -> None:
+    answer.rejected += 1
+    if len(answer.refusals) < MOST_REFUSALS:
+        answer.refusals.add(index=index, reason=refused.reason, description=refused.description)
+
+
 class OutcomesApi(outcomes_pb2_grpc.OutcomesServicer):
     """Takes outcomes by the rules of this control service."""
 
@@ -65,15 +74,17 @@ class OutcomesApi(outcomes_pb2_grpc.OutcomesServicer):
         """Judge and keep the outcomes from `start` on, and add to the answer what became of them."""
         now = self._clock.wall()
         known: list[Known] = []
+        places: list[int] = []
         for index, outcome in enumerate(request.outcomes[start : start + AT_ONCE], start):
             match judge(outcome, self._rules, self._is_service, now):
                 case Known() as one:
                     known.append(one)
-                case Refused(reason, description):
-                    answer.rejected += 1
-                    if len(answer.refusals) < MOST_REFUSALS:
-                        answer.refusals.add(index=index, reason=reason, description=description)
+                    places.append(index)
+                case Refused() as refused:
+                    _refuse(answer, index, refused)
         taken = await self._log.take(known, now, self._rules.horizon)
+        for place in taken.forgotten:
+            _refuse(answer, places[place], TOO_MANY_SINCE)
         answer.accepted += taken.accepted
         answer.duplicates += taken.duplicates
         answer.unmatched += taken.unmatched

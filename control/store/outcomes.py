@@ -7,7 +7,8 @@
 
 What was found out in one transaction is one row of evidence for each arm, with an arrival number like any
 other, so that rollouts judge it and decisions can be derived again. An outcome is remembered for the horizon:
-until then it is known when it comes again, afterwards its ticket is too old.
+until then it is known when it comes again, afterwards its ticket is too old. So it is before, where there are
+more than can be remembered.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from control.outcomes.intake import Kind, Known
 from control.outcomes.scoring import is_right
 from control.outcomes.tally import ArmKey, Tally
 from control.store.database import Database, transactional
+from control.store.outcome_limits import forget, known_from
 from control.store.outcome_rows import CALL, Call, append, label_shadow, settle
 from control.store.outcome_tables import outcome_totals, outcomes, predictions
 from control.store.predictions import predictions_of, recorded_primary
@@ -33,11 +35,15 @@ IDENTITY = tuple(outcomes.c[name] for name in (*CALL, "kind"))
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of some outcomes; `unmatched` of the accepted are labels that nothing was held against."""
+    """What became of some outcomes; `unmatched` of the accepted are labels that nothing was held against.
+
+    `forgotten` has the places of those whose calls are too long ago to know whether they came before.
+    """
 
     accepted: int
     duplicates: int
     unmatched: int
+    forgotten: tuple[int, ...] = ()
 
 
 class OutcomeLog:
@@ -51,6 +57,9 @@ class OutcomeLog:
         self, connection: AsyncConnection, known: Sequence[Known], now: float, horizon: float
     ) -> Taken:
         """Count those that are the first of their kind for their call: all of them, or none at all."""
+        oldest = await known_from(connection)
+        forgotten = tuple(place for place, one in enumerate(known) if one.ticket.time_ms < oldest)
+        known = [one for one in known if one.ticket.time_ms >= oldest]
         new = await _insert_new(connection, known, now)
         recorded = await predictions_of(connection, [_call(one) for one in new if one.label is not None])
         tally, settled, unmatched = Tally(), [], 0
@@ -67,8 +76,10 @@ class OutcomeLog:
                 label_shadow(tally, row, one.label or "", one.output)
         await settle(connection, settled)
         await append(connection, tally, now)
-        await _prune(connection, int((now - horizon) * 1000))
-        return Taken(len(new), len(known) - len(new), unmatched)
+        before_ms = int((now - horizon) * 1000)
+        await forget(connection, len(new), before_ms)
+        await _prune(connection, before_ms)
+        return Taken(len(new), len(known) - len(new), unmatched, forgotten)
 
     @transactional
     async def figures(self, connection: AsyncConnection, service: str) -> list[outcomes_pb2.OutcomeFigures]:
@@ -143,9 +154,8 @@ async def _insert_new(connection: AsyncConnection, known: Sequence[Known], now: 
 
 
 async def _prune(connection: AsyncConnection, before_ms: int) -> None:
-    """Forget calls that are older than any whose outcome would be taken; some at a time."""
-    for table in (outcomes, predictions):
-        time_ms = table.c.time_ms
-        later = select(time_ms).where(time_ms < before_ms).order_by(time_ms).offset(PRUNED_AT_ONCE).limit(1)
-        until = (await connection.execute(later)).scalar_one_or_none() or before_ms
-        await connection.execute(delete(table).where(time_ms < until))
+    """Forget predictions that are older than any whose label would be taken; some at a time."""
+    time_ms = predictions.c.time_ms
+    later = select(time_ms).where(time_ms < before_ms).order_by(time_ms).offset(PRUNED_AT_ONCE).limit(1)
+    until = (await connection.execute(later)).scalar_one_or_none() or before_ms
+    await connection.execute(delete(predictions).where(time_ms < until))

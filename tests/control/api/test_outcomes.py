@@ -11,6 +11,7 @@ import grpc
 import pytest
 from understudy.v1 import outcomes_pb2, outcomes_pb2_grpc, telemetry_pb2_grpc
 
+from control.store import outcome_limits
 from proxy.telemetry.report import build_report
 from tests.support.callers import caller
 from tests.support.clock import ManualClock
@@ -108,6 +109,18 @@ async def test_what_is_refused_says_which_and_why_and_the_rest_counts(tmp_path: 
     assert [(each.index, each.reason) for each in answer.refusals] == [(0, "malformed"), (2, "unsigned")]
     assert [each.reason for each in old.refusals] == ["too_old"]
     assert found == {("v1", False): (1, 1)}
+
+
+async def test_what_may_have_counted_before_counts_no_more(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_limits, "KEPT_OUTCOMES", 0)
+    async with world(tmp_path) as here:
+        outcome = outcomes_pb2.Outcome(ticket=await here.ticket(), correct=True)
+        first = await here.report(outcome)
+        again = await here.report(outcomes_pb2.Outcome(ticket="?", correct=True), outcome)
+    assert (first.accepted, again.accepted, again.duplicates, again.rejected) == (1, 0, 0, 2)
+    assert [(each.index, each.reason) for each in again.refusals] == [(0, "malformed"), (1, "too_old")]
 
 
 async def test_outcomes_outlive_the_control_service(tmp_path: pathlib.Path) -> None:

@@ -1,14 +1,17 @@
 import pathlib
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from understudy.tickets import Ticket
 from understudy.v1 import outcomes_pb2, telemetry_pb2
 
 from control.outcomes.intake import Kind, Known
+from control.store import outcome_limits
 from control.store.outcomes import Taken
 from control.store.store import Store
 from tests.support.stores import opened
@@ -59,6 +62,24 @@ def report(sequence: int, *predicted: tuple[int, str, str, str]) -> telemetry_pb
 
 async def take(store: Store, *known: Known) -> Taken:
     return await store.outcomes.take(known, NOW, HORIZON)
+
+
+async def test_of_too_many_the_oldest_are_forgotten_and_never_count_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_limits, "KEPT_OUTCOMES", 100)
+    known = [
+        Known(replace(ticket(call), time_ms=int(NOW * 1000) + call), Kind.VERDICT, correct=True)
+        for call in range(150)
+    ]
+    async with opened(tmp_path) as store:
+        for start in range(0, 150, 30):
+            await take(store, *known[start : start + 30])
+    async with opened(tmp_path) as store:
+        again = await take(store, *known)
+        found = await counts(store)
+    assert again == Taken(0, 100, 0, forgotten=tuple(range(50)))
+    assert found == {("v1", False): (150, 150)}
 
 
 async def counts(store: Store) -> dict[tuple[str, bool], tuple[int, int]]:
