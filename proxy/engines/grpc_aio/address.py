@@ -20,6 +20,9 @@ from proxy.tls.probe import why_not
 
 C = TypeVar("C", bound=grpc.aio.Call)
 
+LOOK = 1.0
+"""Seconds between two looks at why there is no TLS: a channel that keeps failing does not say so again."""
+
 FOR_EVER = 365 * 86400.0
 """Seconds that calls may take on a channel that another has followed."""
 
@@ -118,6 +121,7 @@ class Address:
             credential = self._security.credential
             version = credential.version
             following = tasks.create_task(self._follow(), name=f"follow {self.name}")
+            tasks.create_task(self._look(self._security), name=f"look at {self.name}")
             while True:
                 await credential.newer_than(version)
                 version = credential.version
@@ -150,6 +154,12 @@ class Address:
                     await self._explain(self._security)
             await self._channel.wait_for_state_change(state)
             state = self._channel.get_state(try_to_connect=True)
+
+    async def _look(self, security: Security) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            if self.connected is False:
+                await self._explain(security)
 
     async def _until_it_can_take_over(self, fresh: grpc.aio.Channel, version: int) -> None:
         """Until it stands, or the channel before does not; or the files have changed once more."""
