@@ -11,7 +11,7 @@ MODELS_READY := $(MODELS_VENV)/ready
 FUZZ_VENV := .venv-fuzz
 FUZZ_READY := $(FUZZ_VENV)/ready
 
-.PHONY: fuzz bench-tls bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-outcomes bench-shadows bench-attacks soak-crosstalk soak-candidates soak-crash soak-power soak-machine clean
+.PHONY: fuzz bench-tls bench-verdicts bench-ratio help demo test test-models check format protos constraints bench bench-call bench-engines bench-peers bench-users bench-scan bench-compare bench-fleet bench-restarts bench-workers bench-cancel bench-outcomes bench-shadows bench-attacks soak-crosstalk soak-candidates soak-crash soak-power soak-machine clean
 .DEFAULT_GOAL := help
 
 help:
@@ -85,13 +85,16 @@ constraints: $(READY)
 soak-crosstalk: $(READY)
 	@CROSSTALK_CALLS=200000 $(BIN)/python -m pytest -p no:cacheprovider tests/proxy/engines/test_crosstalk.py $(ARGS)
 
-bench: bench-call bench-engines bench-tls bench-workers bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows
+bench: bench-call bench-engines bench-peers bench-tls bench-workers bench-users bench-scan bench-compare bench-fleet bench-restarts bench-cancel bench-shadows
 
 bench-call: $(READY)
 	@$(BIN)/python benchmarks/cost_per_call.py
 
 bench-engines: $(READY)
 	@$(BIN)/python -m benchmarks.relay_cost $(ARGS)
+
+bench-peers: $(READY)
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-tls: $(READY)
 	@$(BIN)/python -m benchmarks.tls_cost $(ARGS)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import grpc
@@ -59,8 +60,14 @@ async def serve_echo() -> None:
     async def echo(request: bytes, _context: object) -> bytes:
         return request
 
+    async def echo_all(requests: AsyncIterator[bytes], _context: object) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield request
+
     class Echo(grpc.GenericRpcHandler):
-        def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            if details.method.endswith("/Echo"):
+                return grpc.stream_stream_rpc_method_handler(echo_all)
             return grpc.unary_unary_rpc_method_handler(echo)
 
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))

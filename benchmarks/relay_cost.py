@@ -53,6 +53,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} http2;
     keepalive_requests 100000000;
+    client_max_body_size 0;
     location / {{ grpc_pass grpc://model; }}
   }}
 }}
