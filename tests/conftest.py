@@ -4,6 +4,7 @@ In CI hypothesis tries the same examples every time: what it finds anew is for w
 not for a change that has nothing to do with it.
 """
 
+import gc
 import os
 
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import settings
 # for a thread that the child does not have; without them the child execs and nothing else. Read by grpc's
 # import.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+# Nor may the child come upon a channel among its garbage: closing grpc.aio waits for such a thread for ever.
+os.register_at_fork(before=gc.disable, after_in_parent=gc.enable)
 
 settings.register_profile("shared machine", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("shared machine")
