@@ -49,7 +49,7 @@ error_log {folder}/error.log;
 events {{ worker_connections 16384; }}
 http {{
   access_log off;
-  upstream model {{ server {target}; keepalive 64; }}
+  upstream model {{ server {target} max_fails=0; keepalive 1024; }}
   server {{
     listen 127.0.0.1:{port} http2;
     keepalive_requests 100000000;
@@ -100,14 +100,16 @@ class Proxy:
         self.address = address
 
     def cpu(self) -> float:
-        children = (
-            pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        )
-        return sum(cpu_seconds(int(pid)) for pid in (self.process.pid, *children))
+        return sum(map(cpu_seconds, self._processes()))
 
     def memory(self) -> float:
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        """Resident, in MB; of several processes the shared pages count for each."""
+        status = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self._processes()]
+        return sum(int(each.split("VmRSS:")[1].split()[0]) for each in status) / 1024
+
+    def _processes(self) -> list[int]:
+        task = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}")
+        return [self.process.pid, *map(int, (task / "children").read_text().split())]
 
 
 @contextlib.contextmanager
