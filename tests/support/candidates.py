@@ -29,7 +29,7 @@ ALLOWED = 0.1
 CANARY = {
     "initial_percent": 30,
     "increment_percent": 30,
-    "interval": "3s",
+    "interval": "5s",
     "max_percent": 60,
     "require": REQUIRE,
 }
@@ -40,7 +40,7 @@ STAGES = [
     {"name": "full", "percent": 100, "bake": "3s", "require": REQUIRE},
 ]
 STRATEGIES: dict[str, dict[str, Any]] = {"canary": CANARY, "progressive": {"stages": STAGES}}
-LATEST_FAULT = 5.5  # seconds after the start; a healthy candidate needs longer to be promoted
+LATEST_FAULT = 5.5  # seconds after the start: a healthy candidate needs more than NEWS longer to be promoted
 CALLS_A_SECOND = 50
 CALL_DEADLINE = 1.0  # a call to a stopped process is an error no sooner
 NEWS = 3.0  # seconds until the control service must have heard of it: deadline, report, look
