@@ -16,20 +16,21 @@ CONTINUATIONS = 8
 BLOCK_SIZE = 64 * 1024
 """CONTINUATION frames and bytes of one header block."""
 
-PING, SETTINGS, WINDOW_UPDATE, PRIORITY, EMPTY_DATA, RESET, STRAY, UNKNOWN, PREMATURE = range(9)
+PING, SETTINGS, WINDOW_UPDATE, PRIORITY, EMPTY_DATA, RESET, STRAY, UNKNOWN, PREMATURE, INTERIM = range(10)
 
-_FLOORS = (100, 20, 500, 200, 10, 1000, 1000, 100, 100)
-_PER_USEFUL = (1.0, 0.01, 10.0, 0.0, 0.0, 0.25, 1.0, 0.0, 0.05)
+_FLOORS = (100, 20, 500, 200, 10, 1000, 1000, 100, 100, 100)
+_PER_USEFUL = (1.0, 0.01, 10.0, 0.0, 0.0, 0.25, 1.0, 0.0, 0.05, 0.4)
 """By kind: allowed at any rate, and for each useful frame besides. A thousand callers that give up at
 once, their server being stuck, are no attack; a hundred thousand streams that are reset as they begin are.
 An answer that comes before its request has ended makes a stray frame of every call: the rest of the request
 here, and a RST_STREAM of NO_ERROR from model servers like nginx. PREMATURE are streams that came and went in
 one read, and those that we have to reset for breaking a rule: nobody can have wanted them, and the model
-server's connection, which all callers share, sees each.
+server's connection, which all callers share, may see each. INTERIM are header blocks of an answer that
+neither begin nor end it: one or two a call, and useful frames themselves.
 """
 _NAMES = (
     "PING", "SETTINGS", "WINDOW_UPDATE", "PRIORITY", "empty DATA", "resets", "stray frames", "unknown",
-    "streams begun for nothing",
+    "streams begun for nothing", "answers that answer nothing",
 )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class Connection(Controls):
             return self._block
         return None if self.is_settled else self.peer
 
-    def receive(self, data: bytes, now: float) -> None:  # noqa: C901  # one loop: a call per frame costs
+    def receive(self, data: bytes, now: float) -> None:  # noqa: C901, PLR0912  # one loop: a call per frame costs
         """Everything that one read gave."""
         if self.failure:
             return
@@ -97,6 +97,8 @@ class Connection(Controls):
                     self._reset(fault)
                 if self.failure:
                     return
+            if found and len(self._rest) >= frames.HEAD_SIZE:
+                frames.split(self._rest)  # the next may be too large
         except ConnectionFault as fault:
             self.fail(fault.code, fault.reason)
 
@@ -180,8 +182,8 @@ class Connection(Controls):
                 return
         elif stream.peer_ended:
             self._stray(number, stream)
-        elif self.is_server and not ended:
-            raise StreamFault(number, PROTOCOL_ERROR, "a second header block that ends nothing")
+        elif not ended:
+            self._interim(stream)
         self.budget.useful += 1
         if ended:
             self._peer_ended(stream)
@@ -198,6 +200,14 @@ class Connection(Controls):
         stream.opened = self._now
         self.streams[number] = stream
         return stream
+
+    def _interim(self, stream: Stream) -> None:
+        """A header block that neither begins nor ends a stream: one is as it should be, of an answer."""
+        if self.is_server:
+            raise StreamFault(stream.id, PROTOCOL_ERROR, "a second header block that ends nothing")
+        if stream.is_answered:
+            self.budget.spend(budget.INTERIM, self._now)
+        stream.is_answered = True
 
     def _peer_ended(self, stream: Stream) -> None:
         stream.peer_ended = True

@@ -138,20 +138,20 @@ class Controls(Sending):
             raise ConnectionFault(PROTOCOL_ERROR, "PING of a stream")
         if len(payload) != 8:
             raise ConnectionFault(FRAME_SIZE_ERROR, f"PING of {len(payload)} bytes")
+        self.budget.spend(budget.PING, self._now)
         if flags & ACK:
             self._events.ping_answered()
             return
-        self.budget.spend(budget.PING, self._now)
         self._write(frames.frame(frames.PING, ACK, 0, payload))
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
         if number:
             raise ConnectionFault(PROTOCOL_ERROR, "SETTINGS of a stream")
+        self.budget.spend(budget.SETTINGS, self._now)
         if flags & ACK:
             if payload:
                 raise ConnectionFault(FRAME_SIZE_ERROR, "an acknowledgement that says something")
             return
-        self.budget.spend(budget.SETTINGS, self._now)
         before = self.peer.initial_window_size
         self.peer.update(payload)
         self.is_settled = True

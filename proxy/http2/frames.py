@@ -46,7 +46,7 @@ _pair = struct.Struct(">II").pack
 def split(data: bytes, limit: int = MAX_FRAME) -> tuple[list[Frame], int]:
     """Every whole frame at the beginning of `data`, and how many bytes they are.
 
-    Raises ConnectionFault for a frame longer than `limit`, as soon as its head is there.
+    Raises ConnectionFault for a frame longer than `limit` as soon as its head is there and none is before it.
     """
     frames: list[Frame] = []
     position = 0
@@ -56,6 +56,8 @@ def split(data: bytes, limit: int = MAX_FRAME) -> tuple[list[Frame], int]:
         start = position + HEAD_SIZE
         end = start + (first >> 8)
         if end - start > limit:
+            if frames:
+                break  # they came before it
             raise ConnectionFault(FRAME_SIZE_ERROR, f"a frame of {end - start} bytes")
         if end > last + HEAD_SIZE:
             break

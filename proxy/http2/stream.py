@@ -24,8 +24,8 @@ class Stream:
     """An end that is open. `owner` is whose it is; nothing here looks into it."""
 
     __slots__ = (
-        "connection", "credit", "held", "held_size", "id", "opened", "owner", "peer_ended", "source",
-        "unreported", "we_ended", "window",
+        "connection", "credit", "held", "held_size", "id", "is_answered", "opened", "owner", "peer_ended",
+        "source", "unreported", "we_ended", "window",
     )  # fmt: skip
 
     def __init__(self, connection: "Sending", number: int, credit: int, owner: Any = None) -> None:
@@ -39,6 +39,7 @@ class Stream:
         self.held_size = 0
         self.peer_ended = False
         self.we_ended = False
+        self.is_answered = False  # a header block of the answer came
         self.source: Stream | None = None
         self.owner = owner
 

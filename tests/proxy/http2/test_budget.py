@@ -67,6 +67,31 @@ def test_callers_whose_requests_are_answered_before_their_end_are_no_attackers()
     assert peer.ours.failure == ""
 
 
+def answers(number: int, interim: int) -> bytes:
+    return b"".join((
+        frames.headers(number, b"\0\x07:status\x03103", end=False) * interim,
+        frames.headers(number, b"\x88", end=False),
+        frames.headers(number, b"\0\x0bgrpc-status\x010", end=True),
+    ))  # fmt: skip
+
+
+def test_a_server_that_sends_word_before_each_answer_is_no_attacker() -> None:
+    peer = Peer(is_server=False)
+    for _ in range(10_000):
+        stream = peer.ours.open("owner")
+        peer.ours.send_headers(stream, [REQUEST], end=True)
+        peer.ours.receive(answers(stream.id, 1), 0.0)
+    assert peer.ours.failure == ""
+
+
+def test_a_server_that_sends_word_without_end_is_left() -> None:
+    peer = Peer(is_server=False)
+    stream = peer.ours.open("owner")
+    peer.ours.send_headers(stream, [REQUEST], end=True)
+    peer.ours.receive(answers(stream.id, 1000), 0.0)
+    assert "answers that answer nothing" in peer.ours.failure
+
+
 def test_the_streams_of_a_server_that_breaks_the_rules_are_lost_and_have_no_code_of_ours() -> None:
     peer = Peer(is_server=False)
     peer.ours.send_headers(peer.ours.open("owner"), [REQUEST], end=True)

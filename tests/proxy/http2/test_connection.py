@@ -303,7 +303,9 @@ RAPID_RESET = b"".join(
         (frames.frame(frames.PUSH_PROMISE, 4, 1, bytes(4)), 1),
         (frames.frame(frames.HEADERS, 4, 1, b"\xbe"), 9),
         (frames.frame(frames.PING, 0, 0, bytes(8)) * 101, 11),
+        (frames.frame(frames.PING, 1, 0, bytes(8)) * 101, 11),
         (frames.frame(frames.SETTINGS, 0, 0) * 21, 11),
+        (frames.frame(frames.SETTINGS, 1, 0) * 21, 11),
         (frames.frame(frames.HEADERS, 0, 1) + frames.frame(frames.CONTINUATION, 0, 1) * 9, 11),
         (frames.headers(1, REQUEST_BLOCK, end=False) + frames.frame(frames.DATA, 0, 1) * 11, 11),
         (frames.head(16_385, frames.DATA, 0, 1), 6),
@@ -324,6 +326,17 @@ def test_rules_that_the_connection_rests_on(sent: bytes, code: int) -> None:
     (away,) = [one for one in frames.split(from_us)[0] if one[0] == frames.GOAWAY]
     assert int.from_bytes(away[3][4:8], "big") == code
     assert pair.ours.failure
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_what_came_before_a_frame_that_is_too_large_counts(is_cut: bool) -> None:
+    pair = Pair(is_server=True)
+    pair.exchange()
+    too_large = frames.head(16_385, frames.DATA, 0, 1) + bytes(0 if is_cut else 16_385)
+    pair.ours.receive(frames.headers(1, REQUEST_BLOCK, end=True) + too_large, 0.0)
+
+    assert [one[1] for one in pair.seen.of("headers")] == [1]
+    assert "16385 bytes" in pair.ours.failure
 
 
 def test_more_after_the_end_resets_the_stream_and_counts() -> None:
