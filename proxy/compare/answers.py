@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+PER_MESSAGE = 64
+"""Bytes that each message takes beside its own, from the second on: those of a stream may all be empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -17,8 +20,8 @@ class Answer:
 
     @property
     def size(self) -> int:
-        """Bytes of all messages."""
-        return sum(map(len, self.messages))
+        """Bytes of all messages, and what they take beside."""
+        return sum(map(len, self.messages)) + PER_MESSAGE * max(len(self.messages) - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import grpc
 
-from proxy.compare.answers import Answer
+from proxy.compare.answers import PER_MESSAGE, Answer
 from proxy.engines.copies import Copy
 from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.failures import ending_of, is_over
@@ -32,7 +32,8 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
             messages.append(await call)
         else:
             async for message in call:
-                if not copy.hold_answer(copy.answered + len(message)):
+                size = len(message) + (PER_MESSAGE if messages else 0)
+                if not copy.hold_answer(copy.answered + size):
                     messages.clear()
                     copy.drop_answer()
                     # Not cancelled: grpc.aio keeps what it knows of such a call. Nothing more is read of it,

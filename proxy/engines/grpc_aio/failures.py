@@ -50,6 +50,12 @@ class Ending:
     trailing: Metadata
     reason: str = ""
 
+    def was_taken(self, *, is_connected: bool) -> bool:
+        """Some model server had the call, as far as one can tell; `is_connected`: there is one."""
+        if self.reason == "deadline_exceeded":
+            return is_connected
+        return self.reason != "no_live_upstream"
+
 
 def is_over(call: grpc.aio.Call) -> bool:
     """Whether an upstream call that has ended had no time left."""

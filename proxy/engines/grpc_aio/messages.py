@@ -1,13 +1,13 @@
-"""A streaming call's messages: the caller's, read one at a time, and the answers kept for comparing."""
+"""A streaming call's requests, read one at a time."""
 
 import asyncio
 from collections.abc import Sequence
 
 from grpc.aio import EOF
 
-from proxy.compare.answers import Answer
-from proxy.engines.copies import TOO_LARGE, UNCOMPARED
+from proxy.engines.copies import TOO_LARGE
 from proxy.engines.grpc_aio.call import Context
+from proxy.engines.kept import Kept
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.table import Mirror
 
@@ -41,9 +41,9 @@ class Requests:
         kept, self._kept = self._kept, None
         if kept is None:
             return None
-        messages = kept.messages
+        messages, size = kept.parts, kept.held
         kept.forget()
-        return ((), TOO_LARGE) if messages is None else (messages, sum(map(len, messages)))
+        return ((), TOO_LARGE) if messages is None else (messages, size)
 
     def forget(self) -> None:
         """Nobody will copy them."""
@@ -86,45 +86,6 @@ class Requests:
             elif self._seen == 1:
                 self._taken.append(message)
         return message
-
-
-class Kept:
-    """Messages kept for copying or comparing, within the room that mirrors have: the largest of the call's
-    own, and what is left for all together. None where there are no mirrors.
-    """
-
-    def __init__(self, mirrors: Sequence[Mirror], limits: MirrorLimits) -> None:
-        self._limits = limits
-        self._room = max((mirror.max_bytes for mirror in mirrors), default=-1)
-        self._held = 0
-        self._messages: list[bytes] = []
-
-    @property
-    def messages(self) -> tuple[bytes, ...] | None:
-        """All of them; None where they did not fit."""
-        return tuple(self._messages) if self._room >= 0 else None
-
-    def add(self, message: bytes) -> None:
-        """Keep one message, as long as there is room."""
-        if self._room < 0:
-            return
-        size = len(message)
-        if self._held + size > self._room or not self._limits.reserve(size):
-            self.forget()
-            return
-        self._held += size
-        self._messages.append(message)
-
-    def forget(self) -> None:
-        """Nothing of it is needed any more."""
-        self._limits.give_back(self._held)
-        self._room, self._held = -1, 0
-        self._messages.clear()
-
-    def answer(self, code: str) -> Answer:
-        """What is compared; nothing where it did not fit."""
-        messages = self.messages
-        return UNCOMPARED if messages is None else Answer(code, messages)
 
 
 async def _read_request(context: Context) -> bytes | None:

@@ -13,13 +13,14 @@ from grpc.aio import EOF, AioRpcError
 
 from proxy.compare.answers import Answer
 from proxy.engines.calls import Refused, overloaded
-from proxy.engines.copies import Copy
+from proxy.engines.copies import UNCOMPARED, Copy
 from proxy.engines.grpc_aio.address import Address, write
 from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decide, refuse
-from proxy.engines.grpc_aio.failures import ending_of, is_over
-from proxy.engines.grpc_aio.messages import Kept, Requests
+from proxy.engines.grpc_aio.failures import Ending, ending_of, is_over
+from proxy.engines.grpc_aio.messages import Requests
 from proxy.engines.grpc_aio.metadata import answered, forwarded, received
 from proxy.engines.grpc_aio.rerouting import elsewhere, placed
+from proxy.engines.kept import Kept
 from proxy.engines.mirror import Mirrors
 from proxy.policy.deadlines import code_of_cancellation
 
@@ -87,10 +88,15 @@ class Streaming:
         answer: Answer | None = None
         writing = tasks.create_task(self._pump(call, requests, upstream, copies), name="requests")
         try:
-            code = await self._relay_answers(call, upstream, context, kept, tasks)
-            # The answer may have overtaken the caller's half-close.
-            self._offer(call, requests, copies, has_ended=True)
-            answer = kept.answer(code)
+            ending = await self._relay_answers(call, upstream, context, kept, tasks)
+            is_connected = call.address is not None and call.address.connected is True
+            was_taken = ending.was_taken(is_connected=is_connected)
+            if was_taken:
+                # The answer may have overtaken the caller's half-close.
+                self._offer(call, requests, copies, has_ended=True)
+            answers = kept.parts
+            was_kept = was_taken and answers is not None
+            answer = Answer(ending.code.name, answers or ()) if was_kept else UNCOMPARED
         finally:
             writing.cancel()
             requests.forget()
@@ -138,8 +144,8 @@ class Streaming:
         context: Context,
         kept: Kept,
         tasks: asyncio.TaskGroup,
-    ) -> str:
-        """Pass on everything that comes back, and the status; returns the status code's name."""
+    ) -> Ending:
+        """Pass on everything that comes back, and the status; returns how it ended."""
         code = "CANCELLED"
         try:
             initial = received(await upstream.initial_metadata())
@@ -165,7 +171,7 @@ class Streaming:
             raise
         finally:
             self._door.close(call, code)
-        return code
+        return ending
 
 
 def _begin(call: Call, address: Address) -> Answering:

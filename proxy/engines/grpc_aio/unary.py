@@ -7,6 +7,7 @@ from grpc.aio import AioRpcError
 
 from proxy.compare.answers import Answer
 from proxy.engines.calls import Refused, overloaded
+from proxy.engines.copies import UNCOMPARED
 from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.call import Call, Context, Door, answer_error, decide, refuse
 from proxy.engines.grpc_aio.failures import ending_of, is_over
@@ -50,7 +51,8 @@ class Unary:
         response = b""
         answer: Answer | None = None
         upstream = _begin(call, await placed(self._door, call), request)
-        copies = self._mirrors.offer(call, (request,), len(request))
+        # As long as nobody is connected, nobody may be there to take the call: then it is not copied.
+        copies = self._mirrors.offer(call, (request,), len(request)) if _is_connected(call) else None
         try:
             try:
                 response = await upstream
@@ -68,7 +70,8 @@ class Unary:
         except AioRpcError as error:
             trailing = received(error.trailing_metadata())
             ending = ending_of(error.code(), error.details(), trailing, over=is_over(upstream))
-            code, answer = ending.code.name, Answer(ending.code.name)
+            code = ending.code.name
+            answer = Answer(code) if ending.was_taken(is_connected=_is_connected(call)) else UNCOMPARED
             await answer_error(context, ending, call, received(error.initial_metadata()))
         except asyncio.CancelledError:
             upstream.cancel()
@@ -76,8 +79,14 @@ class Unary:
             raise
         finally:
             self._door.close(call, code)
-            self._mirrors.settle(copies, answer)
+            if copies is None and answer not in (None, UNCOMPARED):
+                copies = self._mirrors.offer(call, (request,), len(request))
+            self._mirrors.settle(copies or [], answer)
         return response
+
+
+def _is_connected(call: Call) -> bool:
+    return call.address is not None and call.address.connected is True
 
 
 def _begin(call: Call, address: Address, request: bytes) -> "grpc.aio.UnaryUnaryCall[bytes, bytes]":

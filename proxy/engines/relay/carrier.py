@@ -7,14 +7,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from proxy.compare.answers import Answer
 from proxy.engines.calls import Refused, overloaded
-from proxy.engines.copies import TOO_LARGE, UNCOMPARED
 from proxy.engines.door import Door
 from proxy.engines.mirror import Mirrors
 from proxy.engines.relay import framing
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.answers import ending
+from proxy.engines.relay.copied import Copied
 from proxy.engines.relay.exchange import Exchange
 from proxy.engines.relay.own_fields import OwnFields
 from proxy.engines.relay.requests import Request
@@ -112,9 +111,9 @@ class Carrier:
         if call.timeout is not None:
             self._expire_at(exchange, exchange.started + call.timeout)
         if call.route.mirrors and not call.marked:
-            most = max(mirror.max_bytes for mirror in call.route.mirrors) + framing.PREFIX
-            exchange.kept_room = most
-            exchange.recorded_room = max(exchange.recorded_room, most - sum(map(len, exchange.recorded)))
+            exchange.copied = Copied(call, self._mirrors)
+            for payload in exchange.recorded:
+                exchange.copied.request.add(payload)
         if call.address is None:
             self._tasks.create_task(self._when_known(exchange), name="look-up")
         else:
@@ -129,7 +128,7 @@ class Carrier:
             call.address = call.upstream.address()
             if call.address is None:
                 self.door.ledger.refused("no_live_upstream")
-                exchange.fail("UNAVAILABLE", "no live upstream", "no_live_upstream")
+                self._fail(exchange)
             else:
                 self._place(exchange, call.address)
             exchange.down.connection.socket.flush()
@@ -148,27 +147,16 @@ class Carrier:
             address.left()
         found = moved(self.door, call, self.now(), or_again=or_again)
         if found is None:
-            exchange.fail("UNAVAILABLE", "no live upstream", "no_live_upstream")
+            self._fail(exchange)
         else:
             self._place(exchange, found)
 
-    def offer(self, exchange: Exchange, *, has_ended: bool = False) -> None:
-        """Copy a call, its primary being under way; one of several requests when that has ended."""
-        call = exchange.call
-        if call is None or call.marked or exchange.is_offered:
-            return
-        body = b"".join(exchange.recorded)
-        count = framing.count(body)
-        if exchange.recorded_room >= 0 and count != 1 and not (has_ended and exchange.has_headers):
-            return
-        exchange.is_offered = True
-        if exchange.recorded_room < 0:
-            exchange.copies = self._mirrors.offer(call, (), TOO_LARGE)
-        elif count is not None:
-            exchange.copies = self._mirrors.offer(call, (body,), len(body) - count * framing.PREFIX)
-        if not exchange.copies:
-            exchange.kept_room = -1
-            exchange.kept.clear()
+    def _fail(self, exchange: Exchange) -> None:
+        """No model server takes it: a copy that is under way already has nothing to be held against."""
+        exchange.is_sent = False
+        if exchange.copied is not None:
+            exchange.copied.answer.forget()
+        exchange.fail("UNAVAILABLE", "no live upstream", "no_live_upstream")
 
     def ended(self, exchange: Exchange, code: str) -> None:
         """A call is over; `code` is empty where it was never under way."""
@@ -183,10 +171,12 @@ class Carrier:
                 address.answered()
             self.door.close(call, code)
             limits.leave_variant(call.variant.name)
-            if call.route.mirrors and not exchange.was_cancelled:
-                self.offer(exchange, has_ended=True)  # the answer may have overtaken the caller's half-close
-            if exchange.copies:
-                self._mirrors.settle(exchange.copies, self._answer(exchange, code))
+        copied = exchange.copied
+        if copied is not None:
+            if exchange.is_sent and not exchange.was_cancelled:
+                # The answer may have overtaken the caller's half-close.
+                copied.offer(has_ended=exchange.has_headers)
+            copied.settle(code, exchange.encoding, was_cancelled=exchange.was_cancelled)
         limits.leave()
 
     def is_over(self, exchange: Exchange) -> bool:
@@ -197,16 +187,6 @@ class Carrier:
             and call.timeout is not None
             and self.now() - exchange.started >= call.timeout - TIMER_SLACK
         )
-
-    def _answer(self, exchange: Exchange, code: str) -> Answer | None:
-        """What the copies of a call are held against."""
-        if exchange.was_cancelled:
-            return None
-        if exchange.kept_room < 0:
-            return UNCOMPARED
-        if code != "OK":
-            return Answer(code)
-        return framing.answer(code, b"".join(exchange.kept), exchange.encoding) or UNCOMPARED
 
     def _refuse(self, exchange: Exchange, refused: Refused) -> None:
         """Answer a call that no model server sees."""

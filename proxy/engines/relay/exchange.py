@@ -20,10 +20,10 @@ from proxy.http2.stream import Parts, Stream
 from proxy.policy.deadlines import code_of_cancellation
 
 if TYPE_CHECKING:
-    from proxy.engines.copies import Copy
     from proxy.engines.relay.address import Address
     from proxy.engines.relay.caller import CallerConnection
     from proxy.engines.relay.carrier import Carrier
+    from proxy.engines.relay.copied import Copied
 
 REPLAYED = 64 * 1024
 """Bytes of a request that are kept until it is answered, for a model server that did not take it up."""
@@ -33,9 +33,9 @@ class Exchange:
     """A call under way."""
 
     __slots__ = (
-        "address", "call", "caller", "carrier", "copies", "down", "encoding", "has_headers", "is_offered",
-        "is_over", "is_whole", "kept", "kept_room", "owed", "reach", "recorded", "recorded_room", "request",
-        "started", "tick", "up", "waiting", "was_cancelled",
+        "address", "call", "caller", "carrier", "copied", "down", "encoding", "has_headers", "is_over",
+        "is_sent", "is_whole", "owed", "reach", "recorded", "recorded_room", "request", "started", "tick",
+        "up", "waiting", "was_cancelled",
     )  # fmt: skip
 
     def __init__(
@@ -49,18 +49,16 @@ class Exchange:
         self.started = started
         self.call: Call[Address] | None = None
         self.address: Address | None = None  # that counts the call as in flight
-        self.recorded: list[bytes] = []  # DATA of the request, as far as it may be needed again
+        self.recorded: list[bytes] = []  # DATA of the request, as far as it may have to be sent again
         self.recorded_room = REPLAYED  # -1: no more is recorded
         self.waiting = 0  # bytes of it that its connection counts as lying here
         self.owed = 0  # bytes that the caller's window does not know to be on their way
         self.is_whole = False  # the caller has half-closed
-        self.kept: list[bytes] = []  # DATA of the answer, for comparing
-        self.kept_room = -1
-        self.copies: list[Copy] = []
+        self.copied: Copied | None = None  # None where it is not mirrored
         self.encoding = ""  # of the answer
         self.has_headers = False  # the caller has the answer's first block
         self.is_over = False
-        self.is_offered = False  # to the mirrors
+        self.is_sent = False  # to a model server
         self.was_cancelled = False
         self.tick = 0
         self.reach = 0  # bytes of its first message that the policy looks at
@@ -77,6 +75,8 @@ class Exchange:
         if self.is_over:
             return
         size = len(payload)
+        if self.copied is not None:
+            self.copied.request.add(payload)
         up = self.up
         if up is None:
             self.recorded_room -= size
@@ -95,8 +95,8 @@ class Exchange:
             if self.recorded_room < 0:
                 self.recorded.clear()
         up.connection.send_data(up, payload, end=ended)
-        if ended and self.call is not None and self.call.route.mirrors:
-            self.carrier.offer(self)
+        if ended and self.copied is not None:
+            self.copied.offer()
 
     def caller_reset(self) -> None:
         """The caller does not want it any more."""
@@ -113,6 +113,7 @@ class Exchange:
     def send_to(self, up: Stream, now: float) -> None:
         """Begin the call on a stream of a model server's."""
         self.up = up
+        self.is_sent = True
         call = self.call
         assert call is not None  # noqa: S101  # decided before it is placed
         rest = None if call.timeout is None else call.timeout - (now - self.started)
@@ -128,8 +129,8 @@ class Exchange:
             self.owed = 0
         if self.recorded_room < 0:
             self.recorded.clear()
-        if self.is_whole and call.route.mirrors:
-            self.carrier.offer(self)
+        if self.is_whole and self.copied is not None:
+            self.copied.offer()
 
     def unreachable(self) -> None:
         """There is no stream to be had where it was to go."""
@@ -155,9 +156,8 @@ class Exchange:
         parts = answer.parts
         if is_first:
             self.has_headers = True
-            if not self.call.route.mirrors:  # type: ignore[union-attr]  # it was decided before it was sent
-                self.recorded_room = -1
-                self.recorded.clear()
+            self.recorded_room = -1
+            self.recorded.clear()
             self.encoding = answer.encoding
             parts = self._answered(answer)
         elif not ended:
@@ -173,9 +173,8 @@ class Exchange:
         if not self.has_headers:
             self.fail("UNAVAILABLE", "upstream reset", "upstream_reset")
             return
-        if self.kept_room >= 0:
-            self.kept_room -= len(payload)
-            self.kept.append(payload)
+        if self.copied is not None:
+            self.copied.answer.add(payload)
         self.down.connection.send_data(self.down, payload, end=ended)
         if ended:
             self.end("UNKNOWN")

@@ -7,7 +7,7 @@ by the mirror's limits, until its deadline.
 import asyncio
 import time
 
-from proxy.compare.answers import Answer
+from proxy.compare.answers import PER_MESSAGE, Answer
 from proxy.engines.copies import Copy
 from proxy.engines.relay import answers, framing
 from proxy.engines.relay.address import Address
@@ -73,7 +73,8 @@ class Asking:
         if self.done.done():
             return
         self._came += len(payload)
-        if not self._copy.hold_answer(max(0, self._came - framing.PREFIX)):
+        beside = PER_MESSAGE * len(self._chunks)
+        if not self._copy.hold_answer(max(0, self._came - framing.PREFIX) + beside):
             self._end("RESOURCE_EXHAUSTED", "dropped_bytes")
             return
         self._chunks.append(payload)

@@ -4,7 +4,7 @@ import sys
 import pytest
 from understudy.v1.prediction_pb2 import PredictResponse, Tensor
 
-from proxy.compare.answers import Answer
+from proxy.compare.answers import PER_MESSAGE, Answer
 from proxy.compare.comparison import compare
 from proxy.policy.protocols import (
     TENSORFLOW_PREDICT,
@@ -121,7 +121,9 @@ def test_streamed_v2_answers_within_the_tolerance_agree_though_their_bytes_diffe
 
 
 def test_an_answer_knows_its_size():
-    assert Answer("OK", [b"abc", b"", b"de"]).size == 5
+    assert Answer("OK", [b"abcde"]).size == 5
+    assert Answer("OK", [b"abc", b"", b"de"]).size == 5 + 2 * PER_MESSAGE
+    assert Answer("OK").size == 0
 
 
 def test_numpy_comes_with_the_first_comparison_not_with_the_import():
