@@ -87,9 +87,12 @@ class Socket(asyncio.Protocol):
         flush(self._dirty)
 
     def close(self) -> None:
-        """End it in good order, whatever is under way."""
-        if self.transport is not None:
-            self.transport.close()
+        """End it in good order, whatever is under way; what gathered is written first."""
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            out, self.http2.out = self.http2.out, []
+            transport.write(b"".join(out))
+            transport.close()
 
     def abort(self) -> None:
         """End it, with what was written and has not left."""

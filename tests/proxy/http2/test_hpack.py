@@ -4,7 +4,7 @@ import random
 
 import hpack
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.http2.decoder import MAX_FIELDS, Decoder
@@ -76,6 +76,7 @@ def test_the_oracle_decodes_what_passed_through(blocks: list[list[Field]], sizes
 
 
 @given(st.binary(max_size=200))
+@example(b"   ")
 def test_garbage_is_decoded_as_by_the_oracle_or_is_a_fault(garbage: bytes) -> None:
     try:
         expected = list(hpack.Decoder().decode(garbage, raw=True))
@@ -83,7 +84,9 @@ def test_garbage_is_decoded_as_by_the_oracle_or_is_a_fault(garbage: bytes) -> No
         expected = None
     try:
         found = Decoder().decode(garbage)
-    except ConnectionFault:
+    except ConnectionFault as fault:
+        if "a table of" in fault.reason:
+            return  # the oracle takes any number of changes of the table's size, and RFC 7541 (4.2) two
         found = None
     if found is not None and not found.fault and expected is not None:
         ours = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in found.fields()]
