@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from proxy.engines.relay.requests import Malformed, read_request
-from proxy.engines.relay.socket import Socket
+from proxy.engines.relay.socket import Socket, flush
 from proxy.http2.connection import Connection
 from proxy.http2.errors import ENHANCE_YOUR_CALM, PROTOCOL_ERROR, StreamFault
 from proxy.http2.fields import Block
@@ -15,6 +16,7 @@ from proxy.http2.stream import Stream
 if TYPE_CHECKING:
     from proxy.engines.relay.callers import Callers
     from proxy.engines.relay.carrier import Carrier
+    from proxy.engines.relay.exchange import Exchange
 
 ROUND_TRIP = 2.0
 """Seconds at most between the GOAWAY that warns a caller and the one that ends it.
@@ -44,6 +46,7 @@ class CallerConnection(Socket):
         self._is_warned = False
         self.told = asyncio.Event()  # which of its calls were taken up; or it is gone
         self._timer: asyncio.TimerHandle | None = None
+        self.begun: list[Exchange] = []  # by the read that is being looked at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -54,6 +57,15 @@ class CallerConnection(Socket):
         if self._age is not None:
             self._later(self._age * random.uniform(0.9, 1.1), self.warn)  # noqa: S311  # not a secret
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol: one read, however many frames of however many calls."""
+        self.http2.receive(data, time.perf_counter())
+        begun = self.begun
+        if begun:
+            self.begun = []
+            self._carrier.place(begun)
+        flush(self._dirty)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""

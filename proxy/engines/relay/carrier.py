@@ -117,7 +117,9 @@ class Carrier:
         if call.address is None:
             self._tasks.create_task(self._when_known(exchange), name="look-up")
         else:
-            self._place(exchange, call.address)
+            exchange.address = call.address
+            call.address.in_flight += 1
+            exchange.caller.begun.append(exchange)
 
     async def _when_known(self, exchange: Exchange) -> None:
         """A call to a target that was never looked up waits for its name, within its deadline."""
@@ -132,6 +134,12 @@ class Carrier:
             else:
                 self._place(exchange, call.address)
             exchange.down.connection.socket.flush()
+
+    def place(self, begun: list[Exchange]) -> None:
+        """Send what came with one read and is still wanted at its end; no model server sees the rest."""
+        for exchange in begun:
+            if not exchange.is_over and exchange.address is not None:
+                exchange.address.place(exchange, self.now())
 
     def _place(self, exchange: Exchange, address: Address) -> None:
         exchange.address = address

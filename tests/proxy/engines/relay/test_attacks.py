@@ -9,7 +9,9 @@ from proxy.engines.relay import callers, overdue
 from proxy.http2 import errors, frames
 from tests.support.attackers import BLOCK, PREFACE, attacker
 from tests.support.attacks import ATTACKS, Attack
-from tests.support.sidecars import fronted
+from tests.support.callers import caller
+from tests.support.hostile_servers import hostile_server
+from tests.support.sidecars import fronted, route, service, sidecar
 
 PREDICT = "/understudy.v1.PredictionService/Predict"
 GOOD = 20
@@ -42,6 +44,32 @@ async def test_is_answered_and_costs_nobody_else_a_call(attack: Attack) -> None:
         replies += [await call.unary(PREDICT, b"x") for _ in range(GOOD)]
         assert [reply.details for reply in replies if not reply.ok] == []
         await one.until_idle()
+
+
+BORN_DEAD = {
+    "reset": lambda n: frames.reset(n, errors.CANCEL),
+    "a window of 0": lambda n: frames.window_update(n, 0),
+    "DATA after the end": lambda n: frames.frame(frames.DATA, 0, n, b"x"),
+}
+
+
+@pytest.mark.parametrize("kind", BORN_DEAD)
+async def test_a_model_server_sees_no_stream_that_is_over_with_the_read_that_began_it(kind: str) -> None:
+    # given a model server whose connection all callers share
+    async with hostile_server() as server:
+        what = service({"v1": server.address}, route(weights={"v1": 1}))
+        async with sidecar("relay", what) as one, caller(one.address) as call:
+            # when some keep coming back to begin streams that they have no use for
+            for _ in range(10):
+                async with attacker(one.address) as attacking:
+                    assert await attacking.pong()
+                    dead = (frames.headers(n, BLOCK, end=True) + BORN_DEAD[kind](n) for n in range(1, 100, 2))
+                    await attacking.send(b"".join(dead))
+                    assert await attacking.pong()
+            # then it has seen those that were wanted, and no others
+            assert (await call.unary(PREDICT, b"x")).ok
+            assert server.streams() == 1
+            await one.until_idle()
 
 
 @pytest.mark.usefixtures("small_caps")
