@@ -2,7 +2,8 @@
 
 Each attack of tests/support/attacks.py is repeated on one connection after the other for some seconds, while
 a caller on a connection of its own calls one at a time. CPU is of the relay's process and of the attacker's,
-beyond what the relay takes for the good calls alone; p99 is the good caller's.
+beyond what the relay takes for the good calls alone; p99 is the good caller's. What a neighbour on the same
+cores costs by computing alone is the first row.
 """
 
 import argparse
@@ -49,9 +50,18 @@ async def call_for(address: str, until: float) -> tuple[list[float], int]:
     return sorted(times), failed
 
 
+BUSY = Attack("nothing, beside a process that only computes", b"", None)
+
+
 async def alongside(seconds: float, attack: str) -> None:
     """The attacker's own process."""
     address, name = attack.split(" ", 1)
+    if name == BUSY.name:
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            pass
+        print(0, time.process_time(), flush=True)
+        return
     (found,) = [one for one in ATTACKS if one.name == name]
     count = await attack_for(address, found, time.perf_counter() + seconds)
     print(count, time.process_time(), flush=True)
@@ -88,7 +98,7 @@ async def compare(seconds: float) -> None:
             print(f"without an attack: p99 {usual:.1f} ms, {len(times)} calls, {relay.memory():.0f} MB")
             print("| attack | connections | relay's CPU by the attacker's | good p99, ms | failed | MB |")
             print("|--------|-------------|-------------------------------|--------------|--------|----|")
-            for attack in ATTACKS:
+            for attack in (BUSY, *ATTACKS):
                 times, failed, cpu, said = await measured(relay, seconds, attack)
                 count, theirs = said.split()
                 factor = (cpu - per_call * len(times)) / float(theirs)

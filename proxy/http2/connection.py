@@ -14,6 +14,7 @@ from proxy.http2.decoder import Decoder
 from proxy.http2.errors import (
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
+    FRAME_SIZE_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
     STREAM_CLOSED,
@@ -26,9 +27,12 @@ from proxy.http2.frames import (
     END_HEADERS,
     END_STREAM,
     HAS_PRIORITY,
+    HEAD_SIZE,
     HEADERS,
+    MAX_FRAME,
     PADDED,
     PREFACE,
+    read_head,
 )
 from proxy.http2.settings import CONNECTION_WINDOW, STREAMS
 from proxy.http2.stream import Stream
@@ -81,9 +85,17 @@ class Connection(Controls):
                 if not self._is_greeted:
                     self._rest = data
                     return
-            found, used = frames.split(data)
-            self._rest = data[used:]
-            for kind, flags, number, payload in found:
+            position, size = 0, len(data)
+            while position + HEAD_SIZE <= size:
+                first, flags, number = read_head(data, position)
+                start = position + HEAD_SIZE
+                end = start + (first >> 8)
+                if end - start > MAX_FRAME:
+                    self.fail(FRAME_SIZE_ERROR, f"a frame of {end - start} bytes")
+                    return
+                if end > size:
+                    break
+                kind, number, payload, position = first & 0xFF, number & 0x7FFFFFFF, data[start:end], end
                 try:
                     if self._block is not None:
                         self._continue(self._block, kind, flags, number, payload)
@@ -97,8 +109,7 @@ class Connection(Controls):
                     self._reset(fault)
                 if self.failure:
                     return
-            if found and len(self._rest) >= frames.HEAD_SIZE:
-                frames.split(self._rest)  # the next may be too large
+            self._rest = data[position:]
         except ConnectionFault as fault:
             self.fail(fault.code, fault.reason)
 

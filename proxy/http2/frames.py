@@ -38,32 +38,11 @@ Frame = tuple[int, int, int, bytes]
 """Type, flags, stream id, payload."""
 
 _HEAD = struct.Struct(">IBI")  # the length and the type share the first four bytes
-_read_head = _HEAD.unpack_from
+read_head = _HEAD.unpack_from
+"""Of data, at a position: `length << 8 | type`, flags, and the stream id with its reserved bit."""
+
 _write_head = _HEAD.pack
 _pair = struct.Struct(">II").pack
-
-
-def split(data: bytes, limit: int = MAX_FRAME) -> tuple[list[Frame], int]:
-    """Every whole frame at the beginning of `data`, and how many bytes they are.
-
-    Raises ConnectionFault for a frame longer than `limit` as soon as its head is there and none is before it.
-    """
-    frames: list[Frame] = []
-    position = 0
-    last = len(data) - HEAD_SIZE
-    while position <= last:
-        first, flags, stream = _read_head(data, position)
-        start = position + HEAD_SIZE
-        end = start + (first >> 8)
-        if end - start > limit:
-            if frames:
-                break  # they came before it
-            raise ConnectionFault(FRAME_SIZE_ERROR, f"a frame of {end - start} bytes")
-        if end > last + HEAD_SIZE:
-            break
-        frames.append((first & 0xFF, flags, stream & 0x7FFFFFFF, data[start:end]))
-        position = end
-    return frames, position
 
 
 def head(length: int, kind: int, flags: int, stream: int) -> bytes:

@@ -20,6 +20,8 @@ with atheris.instrument_imports():
     from proxy.http2.settings import CONNECTION_WINDOW
     from proxy.http2.stream import Stream
 
+from tests.support.raw_frames import split
+
 REQUEST = Run(((":method", "POST"), (":scheme", "http"), (":path", "/a/B"), (":authority", "x")))
 SEED_SIZE = 2048
 PIECES = (1, 7, 100, 1 << 20)
@@ -73,7 +75,7 @@ def seen(data: bytes, piece: int, *, is_server: bool) -> tuple[list[Any], bytes,
         ours.receive(data[at : at + piece], 0.0)
         assert 0 <= ours.waiting <= CONNECTION_WINDOW
         assert all(stream.window >= 0 for stream in ours.streams.values())
-    said, used = frames.split(b"".join(ours.out)[len(frames.PREFACE) * (not is_server) :])
+    said, used = split(b"".join(ours.out)[len(frames.PREFACE) * (not is_server) :])
     assert bool(ours.failure) == any(kind == frames.GOAWAY for kind, *_ in said)
     assert not ours.failure or not ours.streams
     return reader.log, used.to_bytes(4, "big"), ours.failure

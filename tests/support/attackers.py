@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from proxy.http2 import frames
 from proxy.http2.encoder import literal
+from tests.support.raw_frames import split
 
 PREFACE = frames.PREFACE + frames.frame(frames.SETTINGS, 0, 0)
 BLOCK = b"".join(
@@ -43,7 +44,7 @@ class Attacker:
             data = await self.reader.read(1 << 16)
         except ConnectionError:
             return False
-        found, used = frames.split(self._rest + data)
+        found, used = split(self._rest + data)
         self._rest = (self._rest + data)[used:]
         self.came += found
         return bool(data)

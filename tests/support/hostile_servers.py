@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from proxy.http2 import frames
 from proxy.http2.encoder import literal
+from tests.support.raw_frames import split
 
 OK = b"\x88" + literal("content-type", "application/grpc")
 TRAILERS = literal("grpc-status", "0")
@@ -51,7 +52,7 @@ class HostileServer:
             writer.write(frames.frame(frames.SETTINGS, 0, 0))
             rest = b""
             while data := await reader.read(1 << 16):
-                found, used = frames.split(rest + data)
+                found, used = split(rest + data)
                 rest = (rest + data)[used:]
                 self.came += found
                 for kind, flags, number, payload in found:

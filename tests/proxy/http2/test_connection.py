@@ -15,6 +15,7 @@ from proxy.http2.connection import Connection
 from proxy.http2.fields import Block, Run
 from proxy.http2.settings import CONNECTION_WINDOW, STREAM_WINDOW
 from proxy.http2.stream import Stream
+from tests.support.raw_frames import split
 
 REQUEST = Run(
     ((":method", "POST"), (":scheme", "http"), (":path", "/a/B"), (":authority", "x"), ("te", "trailers"))
@@ -258,7 +259,7 @@ def test_a_stream_that_was_ignored_is_not_said_to_be_taken_up_later() -> None:
     pair.ours.receive(pair.theirs.data_to_send(), 0.0)
     pair.ours.leave(last=True)
 
-    said = frames.split(b"".join(pair.ours.out))[0]
+    said = split(b"".join(pair.ours.out))[0]
     assert [int.from_bytes(one[3][:4], "big") for one in said if one[0] == frames.GOAWAY] == [1, 1]
 
 
@@ -323,7 +324,7 @@ def test_rules_that_the_connection_rests_on(sent: bytes, code: int) -> None:
     pair.ours.receive(sent, 0.0)
 
     from_us = b"".join(pair.ours.out)
-    (away,) = [one for one in frames.split(from_us)[0] if one[0] == frames.GOAWAY]
+    (away,) = [one for one in split(from_us)[0] if one[0] == frames.GOAWAY]
     assert int.from_bytes(away[3][4:8], "big") == code
     assert pair.ours.failure
 
