@@ -115,13 +115,19 @@ class Broken(asyncio.Protocol):
     def say(self) -> None:
         """As much as the windows let through: one message of 1 GB, or messages of 64 KB without end."""
         for number in list(self.unsent):
-            while number in self.unsent and not self.is_paused:
-                window = min(self.http2.local_flow_control_window(number), self.http2.max_outbound_frame_size)
-                if window < 6:
-                    break
-                self.say_some(number, window)
-                self.flush()
+            try:
+                self.say_to(number)
+            except h2.exceptions.ProtocolError:  # the stream is over, or the connection
+                self.unsent.pop(number, None)
         self.flush()
+
+    def say_to(self, number: int) -> None:
+        while number in self.unsent and not self.is_paused:
+            window = min(self.http2.local_flow_control_window(number), self.http2.max_outbound_frame_size)
+            if window < 6:
+                break
+            self.say_some(number, window)
+            self.flush()
 
     def say_some(self, number: int, window: int) -> None:
         message = GIGABYTE if self.fault == "gigabyte" else PIECE

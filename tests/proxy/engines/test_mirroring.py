@@ -20,6 +20,7 @@ async def test_the_copy_is_marked_and_is_a_child_of_the_call(engine: str) -> Non
     trace_id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     metadata = (
         ("traceparent", f"00-{trace_id}-{parent}-01"),
+        ("tracestate", "vendor=1,other=2"),
         *(("x-user-id", "u"), ("x-raw-bin", b"\xff"), ("x-understudy-mirror", "0")),
     )
     async with mirrored(engine) as setup:
@@ -33,6 +34,7 @@ async def test_the_copy_is_marked_and_is_a_child_of_the_call(engine: str) -> Non
     assert copy.values("x-request-id") == live.values("x-request-id")
     assert copy.values("x-user-id") == ["u"]
     assert copy.values("x-raw-bin") == [b"\xff"]
+    assert copy.values("tracestate") == ["vendor=1,other=2"]
     spans = [str(one.values("traceparent")[0]).split("-") for one in (live, copy)]
     assert {span[1] for span in spans} == {trace_id}
     assert len({parent, spans[0][2], spans[1][2]}) == 3
