@@ -81,3 +81,21 @@ def test_a_timeout_is_never_written_longer(seconds: float) -> None:
 
     assert 0.98 * seconds - 2e-6 < written <= max(seconds * (1 + 1e-9), 1e-6)
     assert len(timeout_of(seconds)) <= 9
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [("2H", 7200.0), ("3M", 180.0), ("4S", 4.0), ("5m", 0.005), ("6u", 6e-6), ("7n", 7e-9), ("0S", 0.0)]
+    + [("99999999H", 99999999 * 3600.0), ("00000001m", 0.001)],
+)
+def test_a_timeout_of_every_unit_is_read(timeout: str, seconds: float) -> None:
+    assert seconds_of(timeout) == pytest.approx(seconds)
+    assert read(*PSEUDO, ("grpc-timeout", timeout), twice=False)[0].timeout == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "timeout", ["", "S", "1", "1s", "-1S", "+1S", "1.5S", "1 S", "\u0661S", "123456789m"]
+)
+def test_what_is_no_timeout_makes_no_call(timeout: str) -> None:
+    with pytest.raises(Malformed):
+        seconds_of(timeout)
