@@ -131,6 +131,7 @@ bench-outcomes: $(READY)
 
 bench-cancel: $(READY)
 	@$(BIN)/python benchmarks/cancelling.py
+	@$(BIN)/python benchmarks/cancelling.py --engine relay
 
 soak-candidates: $(READY)
 	@$(BIN)/python -m tests.soak.candidates $(ARGS)
