@@ -54,14 +54,14 @@ class MirrorLimits:
     """
 
     def __init__(self, max_bytes: int, workers: int = 1) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._workers = workers
         self.bytes_held = 0
         self._in_flight: dict[tuple[str, str], int] = defaultdict(int)
         self._bytes: dict[tuple[str, str], int] = defaultdict(int)
 
     def __repr__(self) -> str:
-        return f"<MirrorLimits {self.bytes_held}/{self._max_bytes} bytes, {dict(self._in_flight)}>"
+        return f"<MirrorLimits {self.bytes_held}/{self.max_bytes} bytes, {dict(self._in_flight)}>"
 
     def admit(self, route: str, mirror: Mirror, size: int) -> str | None:
         """Take on one copy of `size` bytes; it must then be given back by `release`."""
@@ -77,7 +77,7 @@ class MirrorLimits:
         """Hold more bytes for a copy, if they fit."""
         key = (route, mirror.variant.name)
         most = mirror.max_bytes // self._workers
-        if self._bytes[key] + size > most or self.bytes_held + size > self._max_bytes:
+        if self._bytes[key] + size > most or self.bytes_held + size > self.max_bytes:
             return False
         self._bytes[key] += size
         self.bytes_held += size
@@ -85,7 +85,7 @@ class MirrorLimits:
 
     def reserve(self, size: int) -> bool:
         """Hold bytes that are no copy's yet, if they fit; they are given back before a copy holds them."""
-        if self.bytes_held + size > self._max_bytes:
+        if self.bytes_held + size > self.max_bytes:
             return False
         self.bytes_held += size
         return True

@@ -15,6 +15,9 @@ Asked = (
     | grpc.aio.StreamStreamCall[bytes, bytes]
 )
 
+_TOO_LARGE = ("client: received message larger than max", "decompressed message larger than max")
+"""What gRPC core says of an answer that it did not take; a model server says the like of requests."""
+
 
 async def ask(copy: Copy) -> tuple[Answer, str]:
     """The shadow's answer, and the outcome where the shadow itself gave none."""
@@ -30,6 +33,8 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
     try:
         if isinstance(call, grpc.aio.UnaryUnaryCall):
             messages.append(await call)
+            if not copy.hold_answer(len(messages[0])):
+                return Answer("RESOURCE_EXHAUSTED"), "dropped_bytes"
         else:
             async for message in call:
                 size = len(message) + (PER_MESSAGE if messages else 0)
@@ -65,6 +70,6 @@ def _failure(error: grpc.aio.AioRpcError, *, over: bool) -> tuple[Answer, str]:
     if ending.reason == "deadline_exceeded":
         return Answer(ending.code.name), "deadline"
     details = ending.details.lower()
-    if ending.code is grpc.StatusCode.RESOURCE_EXHAUSTED and "received message larger than max" in details:
+    if ending.code is grpc.StatusCode.RESOURCE_EXHAUSTED and any(text in details for text in _TOO_LARGE):
         return Answer(ending.code.name), "dropped_bytes"
     return Answer(ending.code.name), "error" if ending.reason else ""

@@ -173,6 +173,8 @@ class GrpcAioEngine:
     def _address(
         self, name: str, authority: str, max_receive: int, lost: asyncio.Event, tls: VariantTls | None
     ) -> Address:
+        if max_receive >= 0:  # for copies: what gRPC core takes of an answer counts once it is whole
+            max_receive = min(max_receive, self._mirrors.limits.max_bytes)
         return Address(name, authority, max_receive, lost, self._keyring.security(tls))
 
     def _upstreams(self) -> list[Upstream[Address]]:

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.broken_shadows import Broken
 from proxy.policy.breaker import FAILURES
 from tests.support.callers import caller
-from tests.support.eventually import DEADLINE
+from tests.support.eventually import DEADLINE, soon
 from tests.support.mirroring import mirrored
-from tests.support.models import answers, echo, fails, hangs, model, waits_for
+from tests.support.models import Received, answers, echo, fails, hangs, model, waits_for
 from tests.support.sidecars import route, service, sidecar
 
 OURS = "/understudy.v1.PredictionService/Predict"
@@ -29,6 +29,50 @@ async def test_an_answer_beyond_max_bytes_is_dropped(engine: str, method: str) -
         await setup.sidecar.until_mirrored()
 
     assert setup.outcomes == {"dropped_bytes": 1}
+
+
+@METHODS
+async def test_an_answer_for_which_the_request_leaves_no_room_is_dropped(engine: str, method: str) -> None:
+    limit = {"mirror_bytes": MEBIBYTE}
+    shadow = answers(bytes(700_000))
+    async with mirrored(engine, answers(b""), shadow, options=limit, deadline="2s") as at:
+        assert (await at.call.unary(method, bytes(500_000))).ok
+        await at.sidecar.until_mirrored()
+
+    assert at.outcomes == {"dropped_bytes": 1}
+
+
+@METHODS
+@pytest.mark.parametrize("who", ["SERVER: R", "grpc: r"])
+async def test_a_shadow_that_takes_no_such_request_is_an_error(engine: str, method: str, who: str) -> None:
+    details = f"{who}eceived message larger than max (8388608 vs. 4194304)"
+    async with mirrored(engine, shadow=fails(grpc.StatusCode.RESOURCE_EXHAUSTED, details)) as at:
+        assert (await at.call.unary(method)).ok
+        await at.sidecar.until_mirrored()
+
+    assert at.outcomes == {"error": 1}
+
+
+@METHODS
+async def test_an_answer_beyond_what_all_mirrors_may_hold_is_not_taken(engine: str, method: str) -> None:
+    """Not even until it is whole, however much its own mirror may hold."""
+    taken: list[str] = []
+
+    async def large(call: Received) -> None:
+        await call.read()
+        await call.write(bytes(16 * MEBIBYTE))
+        taken.append(method)
+
+    limit = {"mirror_bytes": MEBIBYTE}
+    async with mirrored(
+        engine, answers(b""), large, options=limit, max_bytes=64 * MEBIBYTE, deadline="2s"
+    ) as at:
+        assert (await at.call.unary(method)).ok
+        await at.sidecar.until_mirrored()
+        await soon(at.shadow.calls[0].ended)
+
+    assert at.outcomes == {"dropped_bytes": 1}
+    assert taken == []
 
 
 async def test_a_request_beyond_max_bytes_is_not_copied(engine: str) -> None:
