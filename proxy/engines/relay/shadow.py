@@ -110,7 +110,7 @@ class Asking:
         up, self._up = self._up, None
         if up is not None:
             up.connection.send_reset(up, CANCEL)
-            up.connection.socket.flush()
+            self._address.flush_soon()
         self._address.left()
 
 
@@ -125,7 +125,7 @@ async def ask(copy: Copy) -> tuple[Answer, str]:
     try:
         async with asyncio.timeout(copy.mirror.deadline):
             address.place(asking, time.perf_counter())
-            address.flush()
+            address.flush_soon()
             code, outcome = await asking.done
     except TimeoutError:
         return Answer("DEADLINE_EXCEEDED"), "deadline"
