@@ -1,8 +1,7 @@
 """A copy of a call on its way to a shadow, and the bytes that it holds until it has ended."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from proxy.compare.answers import Answer
 from proxy.engines.calls import AnyCall
@@ -20,7 +19,7 @@ TOO_LARGE = 2**62
 
 @dataclass(slots=True, eq=False)
 class Copy:
-    """One copy under way. `primary` is settled with the primary's answer, or None where there is none."""
+    """One copy under way."""
 
     call: AnyCall
     mirror: Mirror
@@ -29,14 +28,31 @@ class Copy:
     limits: MirrorLimits
     trace: CallTrace | None
     turn: int = 0  # see Breaker
+    is_sampled: bool = False  # kept for itself even where the answers agree
     flight: Flight | None = None
-    outcome: str = "cancelled"  # unless it comes to another
-    ended: bool = False
+    started: float = 0.0  # when the shadow was asked
     answered: int = 0  # bytes of the shadow's answer that are held
-    primary_latency: float = 0.0  # seconds, once it is settled
-    primary: "asyncio.Future[Answer | None]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    shadow: Answer | None = None  # once the shadow is done
+    failure: str = ""  # the outcome, where that answer is none of the shadow's own
+    shadow_latency: float = 0.0  # seconds
+    primary: Answer | None = None  # once it `is_settled`; None where there is none to compare
+    primary_latency: float = 0.0  # seconds
+    is_settled: bool = False
+    ended: bool = False
+
+    @property
+    def trace_id(self) -> str:
+        """As exemplars and records have it."""
+        return self.trace.context.trace_id_hex if self.trace else ""
+
+    @property
+    def has_shadow_failed(self) -> bool:
+        """The shadow answered by a failure of its own, and the primary by none or another."""
+        return (
+            self.primary is not None
+            and self.shadow is not None
+            and (self.shadow.code not in ("OK", self.primary.code))
+        )
 
     def hold(self, size: int) -> bool:
         """Hold so many more bytes, if there is room."""
@@ -59,7 +75,9 @@ class Copy:
         self.answered = 0
 
 
-Ask = Callable[[Copy], Awaitable[tuple[Answer, str]]]
-"""Asks a shadow: gives its answer, and the outcome where the shadow itself gave none.
+Tell = Callable[[Copy, Answer, str], None]
+"""Told once for each copy: the shadow's answer, and the outcome where the shadow itself gave none."""
 
-What comes is held as it comes (`Copy.hold_answer`), where it may be more than one message."""
+Ask = Callable[[Copy, Tell], None]
+"""Asks a shadow, and tells, now or later. What comes is held as it comes (`Copy.hold_answer`), where it may be
+more than one message."""

@@ -7,10 +7,8 @@ from proxy.engines.copies import Copy
 from proxy.stats.records import Prediction, Record
 
 
-def record(
-    copy: Copy, found: Comparison, outcome: str, latency: float, predictions: tuple[str, str] = ("", "")
-) -> Record:
-    """Two answers and how they differ; `latency` is the shadow's, in seconds, `predictions` primary first."""
+def record(copy: Copy, found: Comparison, outcome: str, predictions: tuple[str, str] = ("", "")) -> Record:
+    """Two answers and how they differ; `predictions` primary first."""
     primary, shadow = copy.call.variant, copy.mirror.variant
     return Record(
         time=time.time(),
@@ -25,11 +23,11 @@ def record(
         max_absolute=found.max_absolute,
         max_relative=found.max_relative,
         primary_latency=copy.primary_latency,
-        shadow_latency=latency,
+        shadow_latency=copy.shadow_latency,
         primary_prediction=predictions[0],
         shadow_prediction=predictions[1],
         noise=bool(copy.mirror.noise_of),
-        trace_id=copy.trace.context.trace_id_hex if copy.trace else "",
+        trace_id=copy.trace_id,
     )
 
 

@@ -1,13 +1,19 @@
 """Asks a shadow: whatever the primary was asked, whatever comes back, within the mirror's bounds."""
 
+import asyncio
+import functools
+import logging
+
 import grpc
 
 from proxy.compare.answers import PER_MESSAGE, Answer
-from proxy.engines.copies import Copy
+from proxy.engines.copies import Copy, Tell
 from proxy.engines.grpc_aio.address import Address
 from proxy.engines.grpc_aio.failures import ending_of, is_over
 from proxy.engines.grpc_aio.metadata import mirrored, received
 from proxy.policy.protocols import is_known_unary
+
+_log = logging.getLogger(__name__)
 
 Asked = (
     grpc.aio.UnaryUnaryCall[bytes, bytes]
@@ -19,7 +25,30 @@ _TOO_LARGE = ("client: received message larger than max", "decompressed message 
 """What gRPC core says of an answer that it did not take; a model server says the like of requests."""
 
 
-async def ask(copy: Copy) -> tuple[Answer, str]:
+class Asking:
+    """Asks shadows in tasks of the engine's group."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    def ask(self, copy: Copy, tell: Tell) -> None:
+        """See Ask."""
+        asking = self._tasks.create_task(_ask(copy), name="mirror")
+        # A task that is cancelled before its first step never runs, and no `finally` in it.
+        asking.add_done_callback(functools.partial(_told, copy, tell))
+
+
+def _told(copy: Copy, tell: Tell, asking: "asyncio.Task[tuple[Answer, str]]") -> None:
+    if asking.cancelled():
+        tell(copy, Answer("CANCELLED"), "cancelled")
+    elif (problem := asking.exception()) is not None:
+        _log.error("a copy failed", exc_info=problem)
+        tell(copy, Answer("INTERNAL"), "error")
+    else:
+        tell(copy, *asking.result())
+
+
+async def _ask(copy: Copy) -> tuple[Answer, str]:
     """The shadow's answer, and the outcome where the shadow itself gave none."""
     mirror = copy.mirror
     address = copy.call.in_force.mirror(mirror).address()

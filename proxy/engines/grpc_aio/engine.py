@@ -15,7 +15,7 @@ from proxy.engines.door import Door
 from proxy.engines.engine import ALONE, Listening, Liveness
 from proxy.engines.grpc_aio import credentials, options
 from proxy.engines.grpc_aio.address import Address
-from proxy.engines.grpc_aio.asking import ask
+from proxy.engines.grpc_aio.asking import Asking
 from proxy.engines.grpc_aio.streaming import Streaming
 from proxy.engines.grpc_aio.unary import Unary
 from proxy.engines.in_force import InForce, build
@@ -68,7 +68,7 @@ class GrpcAioEngine:
         self._port = 0  # of none, or a unix socket
         self._settling: asyncio.Task[None] | None = None
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
-        self._mirrors = copies = Mirrors(mirrors, ledger, tasks, ask)
+        self._mirrors = copies = Mirrors(mirrors, ledger, tasks, Asking(tasks).ask)
         self._server = grpc.aio.server(options=options.server(listening))
         self._server.add_generic_rpc_handlers((_AnyMethod(Unary(door, copies), Streaming(door, copies)),))
 

@@ -14,10 +14,10 @@ from proxy.engines.relay import framing
 from proxy.engines.relay.address import Address
 from proxy.engines.relay.answers import ending
 from proxy.engines.relay.copied import Copied
+from proxy.engines.relay.deadlines import Deadlines
 from proxy.engines.relay.exchange import Exchange
 from proxy.engines.relay.own_fields import OwnFields
 from proxy.engines.relay.requests import Request
-from proxy.engines.relay.wheel import Wheel
 from proxy.engines.rerouting import moved
 from proxy.http2.errors import NO_ERROR
 from proxy.http2.settings import CONNECTION_WINDOW
@@ -35,15 +35,15 @@ TIMER_SLACK = 0.010
 class Carrier:
     """Carries calls: `door` decides them, `mirrors` copies them."""
 
-    def __init__(self, door: Door[Address], mirrors: Mirrors, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, door: Door[Address], mirrors: Mirrors, deadlines: Deadlines, tasks: asyncio.TaskGroup
+    ) -> None:
         self.door = door
-        self.wheel: Wheel[Exchange] = Wheel()
+        self._deadlines = deadlines
         self.now = time.perf_counter
         self._mirrors = mirrors
         self._tasks = tasks
         self.fields = OwnFields()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
         self._table: Table | None = None  # that was in force last
         self._reads_messages = False  # some route of it does
 
@@ -169,7 +169,7 @@ class Carrier:
     def ended(self, exchange: Exchange, code: str) -> None:
         """A call is over; `code` is empty where it was never under way."""
         limits, call = self.door.limits, exchange.call
-        self.wheel.discard(exchange, exchange.tick)
+        self._deadlines.discard(exchange, exchange.tick)
         address = exchange.address
         if address is not None:
             address.forget(exchange)
@@ -207,26 +207,8 @@ class Carrier:
 
     def _expire_at(self, exchange: Exchange, at: float) -> None:
         if exchange.tick:
-            self.wheel.discard(exchange, exchange.tick)
-        exchange.tick = self.wheel.add(exchange, at)
-        self._arm()
-
-    def _arm(self) -> None:
-        """Have the timer go off when something may be due."""
-        at = self.wheel.next
-        if at is None or (self._timer is not None and self._timer_at <= at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        self._timer = asyncio.get_running_loop().call_later(max(at - self.now(), 0.0), self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        for exchange in self.wheel.due(self.now()):
-            exchange.fail("DEADLINE_EXCEEDED", "Deadline Exceeded", "deadline_exceeded")
-            exchange.down.connection.socket.flush()
-        self._arm()
+            self._deadlines.discard(exchange, exchange.tick)
+        exchange.tick = self._deadlines.add(exchange, at)
 
 
 def _reads_messages(route: Route) -> bool:

@@ -18,7 +18,8 @@ from proxy.engines.relay.address import Address
 from proxy.engines.relay.caller import ROUND_TRIP, CallerConnection
 from proxy.engines.relay.callers import Callers
 from proxy.engines.relay.carrier import Carrier
-from proxy.engines.relay.shadow import ask
+from proxy.engines.relay.deadlines import Deadlines
+from proxy.engines.relay.shadow import Asker
 from proxy.engines.relay.socket import close
 from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
@@ -76,8 +77,9 @@ class RelayEngine:
         self._idle = asyncio.Event()
         calls.on_idle = self._idle.set
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
-        self._mirrors = Mirrors(mirrors, ledger, tasks, ask)
-        self._carrier = Carrier(door, self._mirrors, tasks)
+        deadlines = Deadlines(self._dirty)
+        self._mirrors = Mirrors(mirrors, ledger, tasks, Asker(deadlines).ask)
+        self._carrier = Carrier(door, self._mirrors, deadlines, tasks)
 
     def __repr__(self) -> str:
         table = self._in_force.table if self._in_force else None

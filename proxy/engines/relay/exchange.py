@@ -203,6 +203,10 @@ class Exchange:
         self.down.connection.send_headers(self.down, parts, end=True)
         self.end(code)
 
+    def expire(self) -> None:
+        """Its deadline is over."""
+        self.fail("DEADLINE_EXCEEDED", "Deadline Exceeded", "deadline_exceeded")
+
     def release(self) -> None:
         """What lies here of it is on its way, or of no use."""
         self.down.connection.waiting -= self.waiting

@@ -4,13 +4,13 @@ A copy's stream is no one's source: it has windows of its own, and what it canno
 by the mirror's limits, until its deadline.
 """
 
-import asyncio
 import time
 
 from proxy.compare.answers import PER_MESSAGE, Answer
-from proxy.engines.copies import Copy
+from proxy.engines.copies import Copy, Tell
 from proxy.engines.relay import answers, framing
 from proxy.engines.relay.address import Address
+from proxy.engines.relay.deadlines import Deadlines
 from proxy.engines.relay.own_fields import forwarded
 from proxy.http2.errors import CANCEL
 from proxy.http2.fields import Block
@@ -20,25 +20,51 @@ TIMER_SLACK = 0.010
 """Seconds that a shadow's timer may be early, by its roundings of what it was told."""
 
 
-class Asking:
-    """One copy under way; `done` gets the status code's name and the outcome where there is no answer."""
+class Asker:
+    """Asks shadows."""
 
-    def __init__(self, copy: Copy, address: Address) -> None:
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+
+    def ask(self, copy: Copy, tell: Tell) -> None:
+        """See Ask."""
+        address: Address | None = copy.call.in_force.mirror(copy.mirror).address()
+        if address is None:
+            tell(copy, Answer("UNAVAILABLE"), "unreachable")
+            return
+        asking = Asking(copy, address, tell, self._deadlines)
+        address.in_flight += 1
+        address.place(asking, asking.begun)
+        address.flush_soon()
+
+
+class Asking:
+    """One copy under way, until it is told of."""
+
+    __slots__ = (
+        "_address", "_came", "_chunks", "_copy", "_deadlines", "_encoding", "_has_headers", "_is_over", "_tell",
+        "_tick", "_up", "begun",
+    )  # fmt: skip
+
+    def __init__(self, copy: Copy, address: Address, tell: Tell, deadlines: Deadlines) -> None:
         self._copy = copy
         self._address = address
+        self._tell = tell
+        self._deadlines = deadlines
         self._up: Stream | None = None
-        self._begun = time.perf_counter()
+        self.begun = time.perf_counter()
         self._chunks: list[bytes] = []
         self._came = 0  # bytes of the answer
         self._encoding = ""
         self._has_headers = False
-        self.done: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
+        self._is_over = False
+        self._tick = deadlines.add(self, self.begun + copy.mirror.deadline)
 
     def send_to(self, up: Stream, now: float) -> None:
         """See Waiting."""
         self._up = up
         copy = self._copy
-        rest = copy.mirror.deadline - (now - self._begun)
+        rest = copy.mirror.deadline - (now - self.begun)
         parts = forwarded(
             copy.call,
             copy.call.carried,
@@ -61,7 +87,9 @@ class Asking:
         if block.fault:
             self._end("UNAVAILABLE", "error")
             return
-        answer = answers.Answer(block)
+        answer = block.note
+        if answer is None:
+            answer = block.note = answers.Answer(block)
         if not self._has_headers and not (answer.http[:1] == "1" and not ended):
             self._has_headers = True
             self._encoding = answer.encoding
@@ -70,8 +98,6 @@ class Asking:
 
     def data_came(self, payload: bytes, *, ended: bool) -> None:
         """See Owner."""
-        if self.done.done():
-            return
         self._came += len(payload)
         beside = PER_MESSAGE * len(self._chunks)
         if not self._copy.hold_answer(max(0, self._came - framing.PREFIX) + beside):
@@ -93,44 +119,28 @@ class Asking:
         else:
             self._end("UNAVAILABLE", "error")
 
+    def expire(self) -> None:
+        """See Expiring."""
+        self._end("DEADLINE_EXCEEDED", "deadline")
+
     def _end(self, code: str, outcome: str) -> None:
-        if not self.done.done():
-            self.done.set_result((code, outcome))
-
-    def answer(self, code: str) -> tuple[Answer, str]:
-        """What came, as far as it can be compared."""
-        if code != "OK":
-            return Answer(code), ""
-        found = framing.answer(code, b"".join(self._chunks), self._encoding)
-        return (Answer("INTERNAL"), "error") if found is None else (found, "")
-
-    def close(self) -> None:
-        """Leave nothing of it."""
+        """Leave nothing of it, and tell the status code's name, and the outcome where there is no answer."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._deadlines.discard(self, self._tick)
         self._address.forget(self)
         up, self._up = self._up, None
         if up is not None:
             up.connection.send_reset(up, CANCEL)
+            up.owner = None
             self._address.flush_soon()
         self._address.left()
-
-
-async def ask(copy: Copy) -> tuple[Answer, str]:
-    """The shadow's answer, and the outcome where the shadow itself gave none."""
-    address: Address | None = copy.call.in_force.mirror(copy.mirror).address()
-    if address is None:
-        return Answer("UNAVAILABLE"), "unreachable"
-    begun = time.perf_counter()
-    asking = Asking(copy, address)
-    address.in_flight += 1
-    try:
-        async with asyncio.timeout(copy.mirror.deadline):
-            address.place(asking, time.perf_counter())
-            address.flush_soon()
-            code, outcome = await asking.done
-    except TimeoutError:
-        return Answer("DEADLINE_EXCEEDED"), "deadline"
-    finally:
-        asking.close()
-    if code != "OK" and time.perf_counter() - begun >= copy.mirror.deadline - TIMER_SLACK:
-        return Answer("DEADLINE_EXCEEDED"), "deadline"  # by the shadow's clock, which knows of it
-    return (Answer(code), outcome) if outcome else asking.answer(code)
+        allowed = self._copy.mirror.deadline - TIMER_SLACK
+        if code != "OK" and time.perf_counter() - self.begun >= allowed:
+            code, outcome = "DEADLINE_EXCEEDED", "deadline"  # by the shadow's clock, which knows of it
+        shadow = Answer(code)
+        if code == "OK" and not outcome:
+            found = framing.answer(code, b"".join(self._chunks), self._encoding)
+            shadow, outcome = (Answer("INTERNAL"), "error") if found is None else (found, "")
+        self._tell(self._copy, shadow, outcome)
