@@ -79,5 +79,6 @@ Tell = Callable[[Copy, Answer, str], None]
 """Told once for each copy: the shadow's answer, and the outcome where the shadow itself gave none."""
 
 Ask = Callable[[Copy, Tell], None]
-"""Asks a shadow, and tells, now or later. What comes is held as it comes (`Copy.hold_answer`), where it may be
-more than one message."""
+"""Asks a shadow, and tells, now or later.
+
+What comes is held as it comes (`Copy.hold_answer`), where it may be more than one message."""

@@ -5,28 +5,22 @@ settled by the primary's end, in either order → judged → ended. Nothing that
 """
 
 import asyncio
-import functools
 import logging
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from proxy.compare.answers import Answer, Comparison
-from proxy.compare.comparison import compare, is_quick, recorded
+from proxy.compare.answers import Answer
 from proxy.engines.calls import AnyCall
 from proxy.engines.copies import UNCOMPARED, Ask, Copy
-from proxy.engines.inflated import inflated
-from proxy.engines.recording import prediction, record
+from proxy.engines.judging import Judge
 from proxy.policy.admission import MirrorLimits
 from proxy.policy.breaker import Breaker, Change
 from proxy.policy.table import Mirror
 from proxy.stats.ledger import Ledger
 
 _log = logging.getLogger(__name__)
-
-RECORDED_FAILURES = ("error", "deadline", "unreachable")
-"""Outcomes without an answer that get a record; there being nothing to compare, no match rate counts them."""
 
 CUTTING_OFF = ("error", "deadline", "unreachable", "dropped_bytes")
 """Failures that are the shadow's. An answer without room is one: another would but cost as much again."""
@@ -35,8 +29,8 @@ CUTTING_OFF = ("error", "deadline", "unreachable", "dropped_bytes")
 class Mirrors:
     """Sends copies and compares what comes back. `ask` is the engine's; see Ask.
 
-    What a copy does, it does in a turn of the event loop of its own, shared with all copies that are due then:
-    callers' reads and writes come first. There is no task for a copy but where it is compared in a thread.
+    Every step of a copy waits for the next turn of the event loop, and shares it with the steps of all others
+    that are due then: what a caller waits for has been written by that time.
     """
 
     def __init__(self, limits: MirrorLimits, ledger: Ledger, tasks: asyncio.TaskGroup, ask: Ask) -> None:
@@ -45,6 +39,7 @@ class Mirrors:
         self._ledger = ledger
         self._tasks = tasks
         self._breakers: defaultdict[tuple[str, str], Breaker] = defaultdict(Breaker)
+        self._judge = Judge(ledger, tasks, self._end)
         self._due: list[tuple[Callable[[Copy], None], Copy]] = []
 
     def offer(self, call: AnyCall, requests: Sequence[bytes], size: int) -> list[Copy]:
@@ -76,7 +71,7 @@ class Mirrors:
                 answer = UNCOMPARED
             copy.primary, copy.is_settled = answer, True
             if copy.shadow is not None:
-                self._soon(self._judge, copy)
+                self._soon(self._judge.judge, copy)
 
     def _admit(self, call: AnyCall, mirror: Mirror, requests: Sequence[bytes], size: int) -> Copy | None:
         self._ledger.mirror_seen(mirror.variant.name)
@@ -134,7 +129,7 @@ class Mirrors:
         copy.shadow_latency = time.perf_counter() - copy.started
         self._guarded(self._count, copy)
         if copy.is_settled or failure == "cancelled":
-            self._soon(self._judge, copy)
+            self._soon(self._judge.judge, copy)
 
     def _count(self, copy: Copy) -> None:
         """What the answer, or that there is none, says of the shadow."""
@@ -152,58 +147,6 @@ class Mirrors:
             bucket=copy.call.bucket,
             flight=copy.flight,
         )
-
-    def _judge(self, copy: Copy) -> None:
-        """Both answers are there, or it is known that one of them will not be."""
-        primary, shadow = copy.primary, copy.shadow
-        if primary is None or shadow is None:
-            self._end(copy, "cancelled")
-        elif copy.failure:
-            if copy.failure in RECORDED_FAILURES and primary.code:
-                nothing = Comparison(matches=False, reason=shadow.code)
-                self._ledger.record(record(copy, nothing, copy.failure))
-            self._end(copy, copy.failure)
-        elif not primary.code and shadow.code != "OK":
-            self._end(copy, "error")
-        elif not primary.code or not copy.hold_answer(shadow.size):
-            self._end(copy, "uncompared")
-        elif primary.encodings or shadow.encodings or not _is_quick(copy, primary, shadow):
-            comparing = self._tasks.create_task(self._compare_aside(copy, primary, shadow), name="compare")
-            # A task that is cancelled before its first step never runs, and no `finally` in it.
-            comparing.add_done_callback(functools.partial(self._compared_aside, copy))
-        else:
-            found = _compare(copy, primary, shadow)
-            is_kept = copy.is_sampled or not found.matches
-            self._conclude(copy, found, _predicted(copy, primary, shadow) if is_kept else None)
-
-    async def _compare_aside(self, copy: Copy, primary: Answer, shadow: Answer) -> None:
-        """What takes longer is done in a thread, so that no caller waits for it."""
-        plain, other = await inflated(copy, primary), await inflated(copy, shadow)
-        if plain is None or other is None:
-            self._end(copy, "uncompared")
-            return
-        found = await asyncio.to_thread(_compare, copy, plain, other)
-        is_kept = copy.is_sampled or not found.matches
-        predictions = await asyncio.to_thread(_predicted, copy, plain, other) if is_kept else None
-        self._conclude(copy, found, predictions)
-
-    def _compared_aside(self, copy: Copy, comparing: "asyncio.Task[None]") -> None:
-        if not comparing.cancelled() and comparing.exception() is not None:
-            _log.error("a copy failed", exc_info=comparing.exception())
-            self._end(copy, "error")
-        self._end(copy, "cancelled")  # where it has come to no other end
-
-    def _conclude(self, copy: Copy, found: Comparison, predictions: tuple[str, str] | None) -> None:
-        """Count a comparison; `predictions` of those that are kept one by one."""
-        table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
-        noise = bool(copy.mirror.noise_of)
-        self._ledger.comparison(table, route, variant, found, copy.shadow_latency, copy.trace_id, noise=noise)
-        outcome = "error" if copy.has_shadow_failed else found.outcome
-        if predictions is not None:
-            self._ledger.record(record(copy, found, outcome, predictions))
-            if copy.is_sampled and not noise and all(predictions):
-                self._ledger.predicted(prediction(copy, predictions))
-        self._end(copy, outcome.partition("_")[0])
 
     def _end(self, copy: Copy, outcome: str) -> None:
         """The one end of every copy."""
@@ -252,16 +195,3 @@ def _wants(mirror: Mirror, call: AnyCall) -> bool:
     if mirror.noise_of:
         return mirror.noise_of == call.variant.name
     return mirror.variant is not call.variant
-
-
-def _is_quick(copy: Copy, primary: Answer, shadow: Answer) -> bool:
-    return is_quick(copy.call.method, primary, shadow, copy.mirror.tolerance)
-
-
-def _compare(copy: Copy, primary: Answer, shadow: Answer) -> Comparison:
-    return compare(copy.call.method, primary, shadow, copy.mirror.tolerance)
-
-
-def _predicted(copy: Copy, primary: Answer, shadow: Answer) -> tuple[str, str]:
-    method, tolerance = copy.call.method, copy.mirror.tolerance
-    return recorded(method, primary, tolerance), recorded(method, shadow, tolerance)

@@ -42,8 +42,8 @@ class Asking:
     """One copy under way, until it is told of."""
 
     __slots__ = (
-        "_address", "_came", "_chunks", "_copy", "_deadlines", "_encoding", "_has_headers", "_is_over", "_tell",
-        "_tick", "_up", "begun",
+        "_address", "_came", "_chunks", "_copy", "_deadlines", "_encoding", "_has_headers", "_is_over",
+        "_tell", "_tick", "_up", "begun",
     )  # fmt: skip
 
     def __init__(self, copy: Copy, address: Address, tell: Tell, deadlines: Deadlines) -> None:
