@@ -6,17 +6,17 @@ Start: last known good, else the file's service → engine → doors → announc
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
 import pathlib
-import secrets
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
-import grpc
 from understudy.serving.announce import announce
 from understudy.serving.failure import CannotStart
 from understudy.serving.http import HttpServer
@@ -25,10 +25,7 @@ from proxy.admin import Doors, admin_app, status_app
 from proxy.beginning import begin
 from proxy.config.acceptance import Refusal
 from proxy.config.last_known_good import LastKnownGood
-from proxy.config.subscription import CHANNEL_OPTIONS, Subscription
 from proxy.engines.engine import Engine, Listening
-from proxy.engines.grpc_aio.engine import GrpcAioEngine
-from proxy.engines.relay.engine import RelayEngine
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import Table
 from proxy.policy.trust import TrustedPeers
@@ -36,19 +33,16 @@ from proxy.settings import Settings
 from proxy.stats.ledger import Ledger
 from proxy.telemetry.exporting import provider_from
 from proxy.telemetry.metrics import Seen, registry
-from proxy.telemetry.reporter import Reporter
 from proxy.telemetry.tracing import Tracing
 from proxy.tls.keyring import Refused
+
+if TYPE_CHECKING:
+    from proxy.following import Following
 
 _log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005
 """Seconds that another thread (one that compares large predictions) may keep the event loop waiting."""
-
-_ENGINES: dict[str, Callable[..., Engine]] = {"grpc-aio": GrpcAioEngine, "relay": RelayEngine}
-
-LAST_REPORT = 2.0
-"""Seconds that the last report may hold up the exit."""
 
 LAST_SPANS = 3.0
 """Seconds that the last spans may hold up the exit."""
@@ -67,8 +61,7 @@ class Sidecar:
             if settings.state_dir and settings.control
             else None
         )
-        self._subscription: Subscription | None = None
-        self._reporter: Reporter | None = None
+        self._following: Following | None = None
 
     def __repr__(self) -> str:
         return f"<Sidecar {self._settings.node}, stopping={self._stopping.is_set()}>"
@@ -91,7 +84,7 @@ class Sidecar:
 
     async def _serve(self, tasks: asyncio.TaskGroup, tracing: Tracing) -> None:
         settings = self._settings
-        engine: Engine = _ENGINES[settings.engine](
+        engine = _engine(settings.engine)(
             tasks,
             self._ledger,
             tracing,
@@ -132,7 +125,8 @@ class Sidecar:
             _log.info("draining")
             await asyncio.sleep(settings.drain_delay)
             await engine.drain(settings.drain_timeout)
-            await self._last_report()
+            if self._following is not None:
+                await self._following.last_report()
         await admin.stop()
         if status is not None:
             await status.stop()
@@ -161,30 +155,12 @@ class Sidecar:
             yield
             drop.cancel()
             return
-        boot_id = secrets.token_hex(8)
-        async with grpc.aio.insecure_channel(settings.control, options=CHANNEL_OPTIONS) as channel:
-            self._subscription = Subscription(
-                channel,
-                service=settings.subscribe,
-                node=settings.node,
-                boot_id=boot_id,
-                in_force=engine.table,
-                apply=lambda table: self._apply(engine, table),
-            )
-            self._reporter = Reporter(
-                channel,
-                self._ledger,
-                engine.liveness,
-                node=settings.node,
-                boot_id=boot_id,
-                service=settings.subscribe,
-                interval=settings.report_interval,
-            )
-            following = tasks.create_task(self._subscription.run(), name="subscription")
-            reporting = tasks.create_task(self._reporter.run(), name="reports")
+        # gRPC's library takes 10 MB, and a sidecar of engine relay has no other use for it.
+        from proxy.following import following  # noqa: PLC0415
+
+        applied = functools.partial(self._apply, engine)
+        async with following(settings, engine, self._ledger, applied, tasks) as self._following:
             yield
-            following.cancel()
-            reporting.cancel()
 
     async def _apply(self, engine: Engine, table: Table) -> None:
         """Bring a table into force, then keep it; a disk that fails is no reason to refuse it."""
@@ -199,13 +175,6 @@ class Sidecar:
             except OSError as error:
                 _log.warning("snapshot not kept", extra={"path": str(self._state.path), "reason": str(error)})
 
-    async def _last_report(self) -> None:
-        if self._reporter is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_REPORT):
-                    await self._reporter.report()  # the pending one, where there is one
-                    await self._reporter.report()
-
     async def _forget_windows(self) -> None:
         """Without a control service nobody takes the windows away."""
         while True:
@@ -213,14 +182,25 @@ class Sidecar:
             self._ledger.take_window()
 
     def _seen(self, engine: Engine) -> Seen:
-        subscription = self._subscription
+        following = self._following
         return Seen(
             table=engine.table(),
             in_flight=engine.in_flight(),
             config_age=time.monotonic() - self._applied_at if engine.table() else None,
-            config_rejected=subscription.rejected if subscription else 0,
-            control_connected=subscription.connected if subscription else None,
+            config_rejected=following.rejected if following else 0,
+            control_connected=following.is_connected if following else None,
         )
+
+
+def _engine(name: str) -> Callable[..., Engine]:
+    """Imported only where it is used."""
+    if name == "relay":
+        from proxy.engines.relay.engine import RelayEngine  # noqa: PLC0415
+
+        return RelayEngine
+    from proxy.engines.grpc_aio.engine import GrpcAioEngine  # noqa: PLC0415
+
+    return GrpcAioEngine
 
 
 def _root(settings: Settings) -> pathlib.Path | None:

@@ -214,3 +214,19 @@ async def test_without_a_configuration_it_lives_and_says_so(tmp_path: pathlib.Pa
         assert (await call.unary(OURS)).error == "no_configuration"
         one.terminate()
         assert await one.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "loads"), [({}, False), ({"control": "127.0.0.1:1", "subscribe": "fraud"}, True)]
+)
+async def test_the_relay_alone_does_without_grpcs_library(
+    tmp_path: pathlib.Path, fields: dict[str, str], *, loads: bool
+) -> None:
+    """It is a fifth of what such a sidecar would take; the control service is reached by it."""
+    async with model() as server:
+        file = sidecar_file(tmp_path, service({"v1": server.address}), engine="relay", **fields)
+        async with proxy(file) as one, caller(one.listening["data"]) as call:
+            assert (await call.unary(OURS, b"x")).message == b"x"
+            maps = pathlib.Path(f"/proc/{one.process.pid}/maps")
+            mapped = await asyncio.to_thread(maps.read_text)
+            assert ("cygrpc" in mapped) is loads
