@@ -29,7 +29,7 @@ from proxy.http2.frames import (
     HAS_PRIORITY,
     HEAD_SIZE,
     HEADERS,
-    MAX_FRAME,
+    LARGEST,
     PADDED,
     PREFACE,
     read_head,
@@ -90,7 +90,7 @@ class Connection(Controls):
                 first, flags, number = read_head(data, position)
                 start = position + HEAD_SIZE
                 end = start + (first >> 8)
-                if end - start > MAX_FRAME:
+                if end - start > LARGEST:
                     self.fail(FRAME_SIZE_ERROR, f"a frame of {end - start} bytes")
                     return
                 if end > size:

@@ -32,7 +32,10 @@ HAS_PRIORITY = 0x20
 
 HEAD_SIZE = 9
 MAX_FRAME = 16_384
-"""The largest payload that we take and send: the value every peer must accept, and our own setting."""
+"""The largest payload that every peer must take."""
+
+LARGEST = 65_536
+"""The largest that we take, by our SETTINGS. What a large message costs goes by its frames."""
 
 Frame = tuple[int, int, int, bytes]
 """Type, flags, stream id, payload."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.http2 import frames
 from proxy.http2.encoder import INDEXABLE, Encoder
-from proxy.http2.frames import DATA, END_STREAM, MAX_FRAME, head
+from proxy.http2.frames import DATA, END_STREAM, head
 from proxy.http2.settings import DEFAULT_WINDOW, STREAM_WINDOW, PeerSettings, greeting
 from proxy.http2.stream import Parts, Stream
 
@@ -64,7 +64,13 @@ class Sending:
     def send_data(self, stream: Stream, payload: bytes, *, end: bool) -> None:
         """Bytes of a message, now or when there is room for them."""
         size = len(payload)
-        if stream.held is not None or size > stream.credit or size > self.credit or self.is_paused:
+        if (
+            stream.held is not None
+            or size > stream.credit
+            or size > self.credit
+            or size > self.peer.max_frame_size
+            or self.is_paused
+        ):
             self._hold(stream, payload, end=end)
             return
         out = self.out
@@ -134,7 +140,7 @@ class Sending:
                 self._write(frames.headers(stream.id, self.encoder.encode(item), end=end))
             else:
                 size = len(item)
-                room = min(stream.credit, self.credit, MAX_FRAME)
+                room = min(stream.credit, self.credit, self.peer.max_frame_size)
                 if size > room:
                     if room <= 0 < size:
                         break

@@ -68,7 +68,12 @@ class PeerSettings:
 def greeting(*, is_server: bool) -> bytes:
     """What a connection begins with, on our side."""
     role = (MAX_CONCURRENT_STREAMS, STREAMS) if is_server else (ENABLE_PUSH, 0)
-    ours = (role, (INITIAL_WINDOW_SIZE, STREAM_WINDOW), (MAX_HEADER_LIST_SIZE, MAX_SIZE))
+    ours = (
+        role,
+        (INITIAL_WINDOW_SIZE, STREAM_WINDOW),
+        (MAX_FRAME_SIZE, frames.LARGEST),
+        (MAX_HEADER_LIST_SIZE, MAX_SIZE),
+    )
     return b"".join((
         b"" if is_server else frames.PREFACE,
         frames.frame(frames.SETTINGS, 0, 0, b"".join(_entry.pack(*one) for one in ours)),

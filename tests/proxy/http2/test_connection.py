@@ -309,7 +309,7 @@ RAPID_RESET = b"".join(
         (frames.frame(frames.SETTINGS, 1, 0) * 21, 11),
         (frames.frame(frames.HEADERS, 0, 1) + frames.frame(frames.CONTINUATION, 0, 1) * 9, 11),
         (frames.headers(1, REQUEST_BLOCK, end=False) + frames.frame(frames.DATA, 0, 1) * 11, 11),
-        (frames.head(16_385, frames.DATA, 0, 1), 6),
+        (frames.head(65_537, frames.DATA, 0, 1), 6),
         (
             b"".join(
                 frames.headers(n, REQUEST_BLOCK, end=True) + frames.reset(n, 8) for n in range(1, 4000, 2)
@@ -333,11 +333,11 @@ def test_rules_that_the_connection_rests_on(sent: bytes, code: int) -> None:
 def test_what_came_before_a_frame_that_is_too_large_counts(is_cut: bool) -> None:
     pair = Pair(is_server=True)
     pair.exchange()
-    too_large = frames.head(16_385, frames.DATA, 0, 1) + bytes(0 if is_cut else 16_385)
+    too_large = frames.head(65_537, frames.DATA, 0, 1) + bytes(0 if is_cut else 65_537)
     pair.ours.receive(frames.headers(1, REQUEST_BLOCK, end=True) + too_large, 0.0)
 
     assert [one[1] for one in pair.seen.of("headers")] == [1]
-    assert "16385 bytes" in pair.ours.failure
+    assert "65537 bytes" in pair.ours.failure
 
 
 def test_more_after_the_end_resets_the_stream_and_counts() -> None:

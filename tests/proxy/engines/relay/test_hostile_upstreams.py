@@ -95,7 +95,7 @@ HOSTILITIES = [
     Hostility("no status", lambda n: frames.headers(n, OK, end=True), "UNKNOWN"),
     Hostility("no gRPC", lambda n: frames.headers(n, literal(":status", "503"), end=True), LEFT),
     # frames
-    Hostility("a frame too large", lambda n: frames.head(16_385, frames.DATA, 0, n), away=6),
+    Hostility("a frame too large", lambda n: frames.head(frames.LARGEST + 1, frames.DATA, 0, n), away=6),
     Hostility("PING of seven bytes", lambda _: frames.frame(frames.PING, 0, 0, bytes(7)), away=6),
     Hostility("padding longer than its frame", lambda n: frames.frame(frames.DATA, 8, n, b"\xff"), away=1),
     Hostility("another protocol", lambda _: b"HTTP/1.1 400 Bad Request\r\nserver: none\r\n\r\n", away=6),
