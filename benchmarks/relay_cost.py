@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import grpc
 import uvloop
 
-from benchmarks.cost_per_call import MESSAGE, METHOD, OPTIONS, SIDECAR, cpu_seconds, start
+from benchmarks.cost_per_call import MESSAGE, METHOD, OPTIONS, SIDECAR, TICKS, cpu_seconds, start
 
 TYPES = "type.googleapis.com/envoy.extensions"
 CONNECTIONS = 4
@@ -102,6 +102,11 @@ class Proxy:
     def cpu(self) -> float:
         return sum(map(cpu_seconds, self._processes()))
 
+    def in_kernel(self) -> float:
+        """Seconds of it that the kernel took: sockets and waiting for them."""
+        stats = [pathlib.Path(f"/proc/{pid}/stat").read_text() for pid in self._processes()]
+        return sum(int(each.rpartition(")")[2].split()[12]) for each in stats) / TICKS
+
     def memory(self) -> float:
         """Resident, in MB; of several processes the shared pages count for each."""
         status = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self._processes()]
@@ -174,18 +179,23 @@ async def compare(rounds: int, calls: int, envoy: str) -> None:
         with proxies(target, envoy) as found:
             await asyncio.sleep(1)
             cpu: dict[str, list[float]] = {one.name: [] for one in found}
+            kernel: dict[str, list[float]] = {one.name: [] for one in found}
             for one in found:
                 await load(one.address, 500)
             for _ in range(rounds):
                 for one in found:
-                    before = one.cpu()
+                    before, kernel_before = one.cpu(), one.in_kernel()
                     await load(one.address, calls)
                     cpu[one.name].append((one.cpu() - before) / calls * 1e6)
-            print("| proxy    | CPU per call, µs | least | memory, MB |")
-            print("|----------|------------------|-------|------------|")
+                    kernel[one.name].append((one.in_kernel() - kernel_before) / calls * 1e6)
+            print("| proxy    | CPU per call, µs | least | in the kernel | memory, MB |")
+            print("|----------|------------------|-------|---------------|------------|")
             for one in found:
                 middle, least = statistics.median(cpu[one.name]), min(cpu[one.name])
-                print(f"| {one.name:8} | {middle:16.0f} | {least:5.0f} | {one.memory():10.0f} |")
+                part = statistics.median(kernel[one.name])
+                print(
+                    f"| {one.name:8} | {middle:16.0f} | {least:5.0f} | {part:13.0f} | {one.memory():10.0f} |"
+                )
     finally:
         model.terminate()
         model.wait()
