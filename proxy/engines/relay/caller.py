@@ -25,6 +25,14 @@ As a rule it takes as long as the caller needs to answer the PING behind the fir
 answer is here by then, and it opens nothing after.
 """
 
+QUIET = 0.005
+PATIENCE = 100
+"""Seconds without a call's beginning or end that a caller is warned after, and how often it is looked for.
+
+gRPC's clients fail a call that has chosen a connection and is not on its way yet when they read GOAWAY there;
+whether such a call is tried again is up to them. Most calls begin when another has ended.
+"""
+
 
 class CallerConnection(Socket):
     """One; `all_of_them` is where it is found as long as it is open."""
@@ -44,6 +52,8 @@ class CallerConnection(Socket):
         self._peer = ""
         self._age = 0.0 if is_late else age
         self._is_warned = False
+        self._patience = PATIENCE
+        self._seen = (0, 0)  # the last stream and how many there are, when a quiet moment was looked for
         self.told = asyncio.Event()  # which of its calls were taken up; or it is gone
         self._timer: asyncio.TimerHandle | None = None
         self.begun: list[Exchange] = []  # by the read that is being looked at
@@ -78,6 +88,12 @@ class CallerConnection(Socket):
     def warn(self) -> None:
         """The caller shall connect anew; what it sends before it has heard of that is still taken up."""
         if self._is_warned:
+            return
+        seen = (self.http2.last_id, len(self.http2.streams))
+        if seen != self._seen and self._patience:
+            self._seen = seen
+            self._patience -= 1
+            self._later(QUIET, self.warn)
             return
         self._is_warned = True
         self.http2.leave(last=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from proxy.engines.engine import ALONE, Listening
+from proxy.engines.relay import caller as relay_caller
 from proxy.http2 import frames
 from proxy.http2.encoder import INDEXABLE, Encoder
 from proxy.http2.fields import Run
@@ -103,3 +104,43 @@ async def test_a_caller_that_does_not_answer_holds_a_drain_up_no_longer_than_its
             await one.engine.drain(0.05)
         assert await caller.last_taken() == ALL
         assert await caller.last_taken() == 0
+
+
+async def test_a_caller_is_warned_in_a_moment_without_new_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_caller, "QUIET", 0.5)
+    async with (
+        fronted("relay", hangs) as (server, one, _call),
+        bare(one) as caller,
+        asyncio.TaskGroup() as tasks,
+    ):
+        caller.call(1)
+        await server.next_call()
+        tasks.create_task(one.engine.drain(10.0))
+        warned = tasks.create_task(caller.last_taken())
+        for number in range(3, 31, 2):  # one and a half seconds of calls
+            caller.call(number)
+            await server.next_call()
+            await asyncio.sleep(0.1)
+        assert not warned.done()
+        assert await warned == ALL
+        caller.writer.close()
+
+
+async def test_a_caller_that_is_never_quiet_is_warned_nonetheless() -> None:
+    async with (
+        fronted("relay", hangs) as (server, one, _call),
+        bare(one) as caller,
+        asyncio.TaskGroup() as tasks,
+    ):
+        caller.call(1)
+        await server.next_call()
+        tasks.create_task(one.engine.drain(10.0))
+        warned = tasks.create_task(caller.last_taken())
+        number = 1
+        while not warned.done():
+            number += 2
+            caller.call(number)
+            await server.next_call()
+        assert warned.result() == ALL
+        assert number > 3
+        caller.writer.close()
