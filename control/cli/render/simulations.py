@@ -9,6 +9,10 @@ from control.rollout.model import Plan
 from control.simulate.figures import End, Ended, Figures
 
 
+SHOWN = 5
+"""Runs that were held, each with what held it."""
+
+
 def simulation_lines(plan: Plan, total: Figures, ends: Sequence[End]) -> list[str]:
     """How the runs ended, how soon, and where."""
     rows = []
@@ -23,4 +27,9 @@ def simulation_lines(plan: Plan, total: Figures, ends: Sequence[End]) -> list[st
     lines += table(["ended", "runs", "share", "minutes, mean", "in stage"], rows)
     if total.p90_minutes is not None:
         lines += ["", f"nine of ten that were decided: within {total.p90_minutes:.1f} minutes"]
+    held = [end for end in ends if end.ended is Ended.HELD]
+    if held:
+        lines += ["", "held:"] + [f"  {end.reason or f'stage {end.stage}'}" for end in held[:SHOWN]]
+    if len(held) > SHOWN:
+        lines.append(f"  and {len(held) - SHOWN} more")
     return lines

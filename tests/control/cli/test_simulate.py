@@ -49,6 +49,16 @@ def test_a_table_says_how_they_ended_and_where(rollout):
     assert "canary-50 (5)" in bad.out
 
 
+def test_a_table_says_what_held_them(rollout):
+    few = run("simulate", "-f", rollout, "--rps", "0.1", "--horizon", "10m", "--runs", "7")
+
+    assert few.exit_code == 0
+    shown = few.out.partition("held:\n")[2].splitlines()
+    assert len(shown) == 6
+    assert all("inconclusive: candidate has" in line for line in shown[:5])
+    assert shown[5] == "  and 2 more"
+
+
 def test_the_same_seed_prints_the_same(rollout):
     arguments = (
         "-f",
