@@ -8,7 +8,6 @@ from control.cli.render.text import table
 from control.rollout.model import Plan
 from control.simulate.figures import End, Ended, Figures
 
-
 SHOWN = 5
 """Runs that were held, each with what held it."""
 
