@@ -107,23 +107,21 @@ async def test_a_caller_that_does_not_answer_holds_a_drain_up_no_longer_than_its
 
 
 async def test_a_caller_is_warned_in_a_moment_without_new_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_caller, "QUIET", 2.0)
+    monkeypatch.setattr(relay_caller, "QUIET", 1.5)
     async with (
-        fronted("relay", hangs) as (server, one, _call),
+        fronted("relay", hangs, listening=Listening(max_connection_age=0.5)) as (server, one, _call),
         bare(one) as caller,
         asyncio.TaskGroup() as tasks,
     ):
+        warned = tasks.create_task(caller.last_taken())
         caller.call(1)
         await server.next_call()
-        tasks.create_task(one.engine.drain(10.0))
-        warned = tasks.create_task(caller.last_taken())
-        await asyncio.sleep(1.0)
-        caller.call(3)  # before the first look, after two seconds
+        await asyncio.sleep(1.2)  # it was to be warned after 0.5 s
+        caller.call(3)
         await server.next_call()
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(1.6)  # and after 2 s
         assert not warned.done()
-        assert await warned == ALL  # by the second look
-        caller.writer.close()
+        assert await warned == ALL
 
 
 async def test_a_caller_that_is_never_quiet_is_warned_nonetheless() -> None:
