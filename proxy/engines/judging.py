@@ -51,19 +51,20 @@ class Judge:
 
     async def _aside(self, copy: Copy, primary: Answer, shadow: Answer) -> None:
         """What takes longer is done in a thread, so that no caller waits for it."""
-        plain, other = await inflated(copy, primary), await inflated(copy, shadow)
-        if plain is None or other is None:
-            self._end(copy, "uncompared")
-            return
-        found = await asyncio.to_thread(_compare, copy, plain, other)
-        is_kept = copy.is_sampled or not found.matches
-        predictions = await asyncio.to_thread(_predicted, copy, plain, other) if is_kept else None
-        self._conclude(copy, found, predictions)
-
-    def _ended_aside(self, copy: Copy, comparing: "asyncio.Task[None]") -> None:
-        if not comparing.cancelled() and comparing.exception() is not None:
-            _log.error("a copy failed", exc_info=comparing.exception())
+        try:
+            plain, other = await inflated(copy, primary), await inflated(copy, shadow)
+            if plain is None or other is None:
+                self._end(copy, "uncompared")
+                return
+            found = await asyncio.to_thread(_compare, copy, plain, other)
+            is_kept = copy.is_sampled or not found.matches
+            predictions = await asyncio.to_thread(_predicted, copy, plain, other) if is_kept else None
+            self._conclude(copy, found, predictions)
+        except Exception:  # noqa: BLE001  # whatever it is, a copy must not take the sidecar with it
+            _log.exception("a copy failed")
             self._end(copy, "error")
+
+    def _ended_aside(self, copy: Copy, _: "asyncio.Task[None]") -> None:
         self._end(copy, "cancelled")  # where it has come to no other end
 
     def _conclude(self, copy: Copy, found: Comparison, predictions: tuple[str, str] | None) -> None:

@@ -33,7 +33,7 @@ class Asking:
 
     def ask(self, copy: Copy, tell: Tell) -> None:
         """See Ask."""
-        asking = self._tasks.create_task(_ask(copy), name="mirror")
+        asking = self._tasks.create_task(_guarded(copy), name="mirror")
         # A task that is cancelled before its first step never runs, and no `finally` in it.
         asking.add_done_callback(functools.partial(_told, copy, tell))
 
@@ -41,11 +41,16 @@ class Asking:
 def _told(copy: Copy, tell: Tell, asking: "asyncio.Task[tuple[Answer, str]]") -> None:
     if asking.cancelled():
         tell(copy, Answer("CANCELLED"), "cancelled")
-    elif (problem := asking.exception()) is not None:
-        _log.error("a copy failed", exc_info=problem)
-        tell(copy, Answer("INTERNAL"), "error")
     else:
         tell(copy, *asking.result())
+
+
+async def _guarded(copy: Copy) -> tuple[Answer, str]:
+    try:
+        return await _ask(copy)
+    except Exception:  # noqa: BLE001  # whatever it is, a copy must not take the sidecar with it
+        _log.exception("a copy failed")
+        return Answer("INTERNAL"), "error"
 
 
 async def _ask(copy: Copy) -> tuple[Answer, str]:
