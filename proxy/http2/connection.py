@@ -40,6 +40,8 @@ from proxy.http2.stream import Stream
 __all__ = ["LOST", "Connection", "Events"]
 
 HALF_CONNECTION = CONNECTION_WINDOW // 2
+ALL = 1 << 30
+"""Frames: more than any read has."""
 
 
 class Connection(Controls):
@@ -72,10 +74,10 @@ class Connection(Controls):
             return self._block
         return None if self.is_settled else self.peer
 
-    def receive(self, data: bytes, now: float) -> None:  # noqa: C901, PLR0912  # one loop: a call per frame costs
-        """Everything that one read gave."""
+    def receive(self, data: bytes, now: float, most: int = ALL) -> bool:  # noqa: C901, PLR0912  # one loop: a call per frame costs
+        """What one read gave, up to so many frames of it; whether it is to be called again for the rest."""
         if self.failure:
-            return
+            return False
         self._now = now
         if self._rest:
             data = self._rest + data
@@ -84,15 +86,19 @@ class Connection(Controls):
                 data = self._greet(data)
                 if not self._is_greeted:
                     self._rest = data
-                    return
+                    return False
             position, size = 0, len(data)
             while position + HEAD_SIZE <= size:
+                if not most:
+                    self._rest = data[position:]
+                    return True
+                most -= 1
                 first, flags, number = read_head(data, position)
                 start = position + HEAD_SIZE
                 end = start + (first >> 8)
                 if end - start > LARGEST:
                     self.fail(FRAME_SIZE_ERROR, f"a frame of {end - start} bytes")
-                    return
+                    return False
                 if end > size:
                     break
                 kind, number, payload, position = first & 0xFF, number & 0x7FFFFFFF, data[start:end], end
@@ -108,10 +114,11 @@ class Connection(Controls):
                 except StreamFault as fault:
                     self._reset(fault)
                 if self.failure:
-                    return
+                    return False
             self._rest = data[position:]
         except ConnectionFault as fault:
             self.fail(fault.code, fault.reason)
+        return False
 
     def _greet(self, data: bytes) -> bytes:
         if not data.startswith(PREFACE):

@@ -112,6 +112,16 @@ class Secured(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause_reading(self) -> None:
+        """See asyncio.ReadTransport: at most what is here already comes until it is resumed."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See asyncio.ReadTransport."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """See asyncio.BaseTransport."""
         return default if self._transport is None else self._transport.get_extra_info(name, default)

@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from proxy.engines.relay.requests import Malformed, read_request
-from proxy.engines.relay.socket import Socket, flush
+from proxy.engines.relay.socket import Socket
 from proxy.http2.connection import Connection
 from proxy.http2.errors import ENHANCE_YOUR_CALM, PROTOCOL_ERROR, StreamFault
 from proxy.http2.fields import Block
@@ -68,14 +67,12 @@ class CallerConnection(Socket):
             self._later(self._age * random.uniform(0.9, 1.1), self.warn)  # noqa: S311  # not a secret
         super().connection_made(transport)
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol: one read, however many frames of however many calls."""
-        self.http2.receive(data, time.perf_counter())
+    def read_over(self) -> None:
+        """Send what came with one read and is still wanted at its end; no model server sees the rest."""
         begun = self.begun
         if begun:
             self.begun = []
             self._carrier.place(begun)
-        flush(self._dirty)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""

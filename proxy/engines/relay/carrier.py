@@ -136,7 +136,7 @@ class Carrier:
             exchange.down.connection.socket.flush()
 
     def place(self, begun: list[Exchange]) -> None:
-        """Send what came with one read and is still wanted at its end; no model server sees the rest."""
+        """Send those that are still wanted."""
         for exchange in begun:
             if not exchange.is_over and exchange.address is not None:
                 exchange.address.place(exchange, self.now())

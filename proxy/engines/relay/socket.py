@@ -11,6 +11,9 @@ from typing import Any, cast
 
 from proxy.http2.connection import Connection
 
+AT_ONCE = 32
+"""Frames of one connection that are looked at before others have their turn: a millisecond or two of work."""
+
 CLOSING = 1.0
 """Seconds in which what was written must have left before a closed socket is cut off."""
 
@@ -26,6 +29,8 @@ class Socket(asyncio.Protocol):
         self.closed = asyncio.Event()
         self._dirty = dirty
         self._unread = 0  # bytes that were written since it stopped reading
+        self._read_at = 0.0
+        self._is_behind = False  # more was read than has been looked at
         self.http2 = Connection(self, dirty, time.perf_counter(), is_server=is_server)  # type: ignore[arg-type]  # the other half of the events is in the subclasses
         self.http2.socket = self
 
@@ -44,8 +49,34 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol: one read, however many frames of however many calls."""
-        self.http2.receive(data, time.perf_counter())
+        self._read_at = time.perf_counter()
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """A turn's worth of it."""
+        if self.http2.receive(data, self._read_at, AT_ONCE):
+            self._fall_behind()
+        else:
+            self.read_over()
         flush(self._dirty)
+
+    def read_over(self) -> None:
+        """All that was read has been looked at."""
+
+    def _fall_behind(self) -> None:
+        """Go on in the loop's next turn; nothing more is read meanwhile."""
+        transport = self.transport
+        if not self._is_behind and transport is not None and not transport.is_closing():
+            self._is_behind = True
+            transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._is_behind = False
+        self._take(b"")
+        transport = self.transport
+        if not self._is_behind and transport is not None and not transport.is_closing():
+            transport.resume_reading()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol: the peer reads slower than it is written to."""
@@ -59,6 +90,7 @@ class Socket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
+        self.http2.receive(b"", self._read_at)  # what had to wait
         self.transport = None
         self.http2.lose(str(exc) if exc else "closed by the peer")
         flush(self._dirty)

@@ -22,6 +22,9 @@ REQUEST = Run(
 )
 ANSWER = Run(((":status", "200"), ("content-type", "application/grpc")))
 TRAILERS = Run((("grpc-status", "0"),))
+AT_ONCE = 2
+"""Frames; whatever more a read brings is looked at by and by."""
+
 PIECES = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
@@ -82,7 +85,9 @@ class Pair:
             at = turn = 0
             while at < len(from_them):
                 step = self.pieces[turn % len(self.pieces)]
-                self.ours.receive(from_them[at : at + step], 0.0)
+                is_behind = self.ours.receive(from_them[at : at + step], 0.0, AT_ONCE)
+                while is_behind:
+                    is_behind = self.ours.receive(b"", 0.0, AT_ONCE)
                 at, turn = at + step, turn + 1
 
 
@@ -122,6 +127,22 @@ def test_a_call_to_h2(pieces: list[int]) -> None:
 
     assert [one[0] for one in pair.seen.log if one != "settings"] == ["headers", "data", "headers"]
     assert not pair.ours.streams
+
+
+def test_more_frames_than_are_looked_at_at_once_wait_for_the_next_turn() -> None:
+    pair = Pair(is_server=True)
+    pair.exchange()
+    calls = b"".join(frames.headers(number, REQUEST_BLOCK, end=True) for number in (1, 3, 5, 7, 9))
+
+    turns = []
+    is_behind = pair.ours.receive(calls[:-1], 0.0, 2)
+    while is_behind:
+        turns.append([one[1] for one in pair.seen.of("headers")])
+        is_behind = pair.ours.receive(b"", 0.0, 2)
+
+    assert turns == [[1, 3], [1, 3, 5, 7]]
+    assert not pair.ours.receive(calls[-1:], 0.0, 2)  # the end of the last
+    assert [one[1] for one in pair.seen.of("headers")] == [1, 3, 5, 7, 9]
 
 
 def test_a_block_in_pieces() -> None:
