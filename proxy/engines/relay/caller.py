@@ -25,8 +25,8 @@ answer is here by then, and it opens nothing after.
 """
 
 QUIET = 0.005
-PATIENCE = 100
-"""Seconds without a call's beginning or end that a caller is warned after, and how often it is looked for.
+PATIENCE = 0.5
+"""Seconds without a call's beginning or end that a caller is warned after, and how long that is waited for.
 
 gRPC's clients fail a call that has chosen a connection and is not on its way yet when they read GOAWAY there;
 whether such a call is tried again is up to them. Most calls begin when another has ended.
@@ -51,7 +51,7 @@ class CallerConnection(Socket):
         self._peer = ""
         self._age = 0.0 if is_late else age
         self._is_warned = False
-        self._patience = PATIENCE
+        self._warn_by = 0.0  # by the loop's clock, once it shall be
         self._seen = (0, 0)  # the last stream and how many there are, when a quiet moment was looked for
         self.told = asyncio.Event()  # which of its calls were taken up; or it is gone
         self._timer: asyncio.TimerHandle | None = None
@@ -82,15 +82,16 @@ class CallerConnection(Socket):
         self.told.set()
         super().connection_lost(exc)
 
-    def warn(self) -> None:
+    def warn(self, patience: float | None = None) -> None:
         """The caller shall connect anew; what it sends before it has heard of that is still taken up."""
         if self._is_warned:
             return
+        now = asyncio.get_running_loop().time()
+        self._warn_by = self._warn_by or now + (PATIENCE if patience is None else patience)
         seen = (self.http2.last_id, len(self.http2.streams))
-        if seen != self._seen and self._patience:
+        if seen != self._seen and now < self._warn_by:
             self._seen = seen
-            self._patience -= 1
-            self._later(QUIET, self.warn)
+            self._later(min(QUIET, self._warn_by - now), self.warn)
             return
         self._is_warned = True
         self.http2.leave(last=False)

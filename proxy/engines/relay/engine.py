@@ -15,7 +15,7 @@ from proxy.engines.in_force import InForce, build
 from proxy.engines.mirror import Mirrors
 from proxy.engines.relay import heir
 from proxy.engines.relay.address import Address
-from proxy.engines.relay.caller import ROUND_TRIP, CallerConnection
+from proxy.engines.relay.caller import PATIENCE, ROUND_TRIP, CallerConnection
 from proxy.engines.relay.callers import Callers
 from proxy.engines.relay.carrier import Carrier
 from proxy.engines.relay.deadlines import Deadlines
@@ -221,7 +221,7 @@ class RelayEngine:
         """Until every caller knows which of its calls were taken up, those that connect meanwhile, too."""
         self._is_leaving = True
         for caller in tuple(self._callers.open):
-            caller.warn()
+            caller.warn(min(PATIENCE, patience / 4))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while untold := [caller for caller in self._callers.open if not caller.told.is_set()]:

@@ -54,10 +54,10 @@ class Bare:
         assert code == 0
         return int(last)
 
-    def call(self, number: int) -> None:
+    def call(self, number: int, flags: int = frames.END_HEADERS) -> None:
         """Open a stream."""
         block = Encoder(INDEXABLE).encode([REQUEST])
-        self.writer.write(frame(HEADERS, frames.END_HEADERS, number, block))
+        self.writer.write(frame(HEADERS, flags, number, block))
 
 
 @contextlib.asynccontextmanager
@@ -108,6 +108,7 @@ async def test_a_caller_that_does_not_answer_holds_a_drain_up_no_longer_than_its
 
 async def test_a_caller_is_warned_in_a_moment_without_new_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_caller, "QUIET", 1.5)
+    monkeypatch.setattr(relay_caller, "PATIENCE", 60.0)
     async with (
         fronted("relay", hangs, listening=Listening(max_connection_age=0.5)) as (server, one, _call),
         bare(one) as caller,
@@ -125,20 +126,15 @@ async def test_a_caller_is_warned_in_a_moment_without_new_calls(monkeypatch: pyt
 
 
 async def test_a_caller_that_is_never_quiet_is_warned_nonetheless() -> None:
-    async with (
-        fronted("relay", hangs) as (server, one, _call),
-        bare(one) as caller,
-        asyncio.TaskGroup() as tasks,
-    ):
-        caller.call(1)
-        await server.next_call()
-        tasks.create_task(one.engine.drain(10.0))
+    async with fronted("relay") as (server, one, _call), bare(one) as caller, asyncio.TaskGroup() as tasks:
         warned = tasks.create_task(caller.last_taken())
-        number = 1
+        number = -1
         while not warned.done():
             number += 2
-            caller.call(number)
+            caller.call(number, frames.END_HEADERS | frames.END_STREAM)
             await server.next_call()
+            if number == 1:
+                tasks.create_task(one.engine.drain(10.0))
         assert warned.result() == ALL
         assert number > 3
         caller.writer.close()
