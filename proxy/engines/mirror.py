@@ -29,12 +29,22 @@ CUTTING_OFF = ("error", "deadline", "unreachable", "dropped_bytes")
 class Mirrors:
     """Sends copies and compares what comes back. `ask` is the engine's; see Ask.
 
-    Every step of a copy waits for the next turn of the event loop, and shares it with the steps of all others
-    that are due then: what a caller waits for has been written by that time.
+    Every step of a copy that comes with a caller's bytes waits for the next turn of the event loop, and
+    shares it with the steps of all others that are due then: what a caller waits for has been written by
+    that time. `is_told_in_reads` says that shadows' answers come so, too: amid others' in one read.
     """
 
-    def __init__(self, limits: MirrorLimits, ledger: Ledger, tasks: asyncio.TaskGroup, ask: Ask) -> None:
+    def __init__(
+        self,
+        limits: MirrorLimits,
+        ledger: Ledger,
+        tasks: asyncio.TaskGroup,
+        ask: Ask,
+        *,
+        is_told_in_reads: bool = False,
+    ) -> None:
         self._ask = ask
+        self._is_told_in_reads = is_told_in_reads
         self.limits = limits
         self._ledger = ledger
         self._tasks = tasks
@@ -128,7 +138,9 @@ class Mirrors:
         copy.shadow, copy.failure = shadow, failure
         copy.shadow_latency = time.perf_counter() - copy.started
         self._guarded(self._count, copy)
-        if copy.is_settled or failure == "cancelled":
+        if failure == "cancelled" or (copy.is_settled and not self._is_told_in_reads):
+            self._guarded(self._judge.judge, copy)  # not later: there may be no later turn
+        elif copy.is_settled:
             self._soon(self._judge.judge, copy)
 
     def _count(self, copy: Copy) -> None:

@@ -78,7 +78,7 @@ class RelayEngine:
         calls.on_idle = self._idle.set
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
         deadlines = Deadlines(self._dirty)
-        self._mirrors = Mirrors(mirrors, ledger, tasks, Asker(deadlines).ask)
+        self._mirrors = Mirrors(mirrors, ledger, tasks, Asker(deadlines).ask, is_told_in_reads=True)
         self._carrier = Carrier(door, self._mirrors, deadlines, tasks)
 
     def __repr__(self) -> str:
