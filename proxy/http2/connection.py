@@ -34,7 +34,7 @@ from proxy.http2.frames import (
     PREFACE,
     read_head,
 )
-from proxy.http2.settings import CONNECTION_WINDOW, STREAMS
+from proxy.http2.settings import CONNECTION_WINDOW, STREAM_WINDOW, STREAMS
 from proxy.http2.stream import Stream
 
 __all__ = ["LOST", "Connection", "Events"]
@@ -146,10 +146,12 @@ class Connection(Controls):
             self._open_window()
         stream = self.streams.get(number)
         if stream is None or stream.peer_ended:
-            self._stray(number, stream)
+            self._stray(number, stream, size)
             return
         stream.window -= size
         if stream.window < 0:
+            if self.is_server:  # it would go on: RST_STREAM stops nobody who counts no windows
+                raise ConnectionFault(FLOW_CONTROL_ERROR, "more DATA than a stream's window")
             raise StreamFault(number, FLOW_CONTROL_ERROR, "more DATA than the stream's window")
         if flags & PADDED:
             payload = frames.unpadded(payload, flags)
@@ -219,6 +221,7 @@ class Connection(Controls):
         """A new stream of the peer's; None where it comes after our last GOAWAY."""
         self.last_id = number
         if number > self._last_taken:
+            self.owed += STREAM_WINDOW
             return None
         if len(self.streams) >= STREAMS:
             raise StreamFault(number, REFUSED_STREAM, "too many streams at once")
@@ -240,9 +243,12 @@ class Connection(Controls):
         if stream.we_ended:
             self.streams.pop(stream.id, None)
 
-    def _stray(self, number: int, stream: Stream | None) -> None:
-        """HEADERS or DATA of a stream that is over: ignored where both sides ended it, else a fault."""
+    def _stray(self, number: int, stream: Stream | None, size: int = 0) -> None:
+        """HEADERS or DATA of a stream that is over: ignored where it was under way, else a fault."""
         self._must_not_be_idle(number, "a frame")
         if stream is not None:
             raise StreamFault(number, STREAM_CLOSED, "more after the end")
         self.budget.spend(budget.STRAY, self._now)
+        self.owed -= size
+        if self.is_server and self.owed < 0:
+            raise ConnectionFault(FLOW_CONTROL_ERROR, "more DATA than the windows of streams that are over")

@@ -16,7 +16,7 @@ from proxy.http2.errors import (
 from proxy.http2.fields import Block
 from proxy.http2.frames import ACK
 from proxy.http2.sending import ALL_STREAMS, Sending
-from proxy.http2.settings import LARGEST_WINDOW
+from proxy.http2.settings import LARGEST_WINDOW, STREAM_WINDOW
 from proxy.http2.stream import Stream
 
 LOST = -1
@@ -201,7 +201,11 @@ class Controls(Sending):
         self.budget.spend(budget.PREMATURE, self._now)
         self._write(frames.reset(fault.stream, fault.code))
         stream = self.streams.pop(fault.stream, None)
-        if stream is not None:
+        if stream is None:
+            self.owed += STREAM_WINDOW
+        else:
+            if not stream.peer_ended:
+                self.owed += stream.window
             self.forget(stream)
             self._events.reset_came(stream, fault.code)
 

@@ -10,7 +10,7 @@ came, modulo 130. Bytes reach back 65 entries, and what is remembered is forgott
 no two entries share a place; whether the oldest of a stretch is still in the table is looked at each time.
 
 Limits: a block of more fields or more bytes (decoded, as the table counts them) than allowed is still read
-to its end, since the table must follow, and then carries a fault.
+to its end, since the table must follow, but for nothing else, and then carries a fault.
 
 Source: RFC 7541; RFC 9113, sections 4.3 and 8.2, for what a field may not hold.
 """
@@ -103,7 +103,7 @@ class Decoder:
         except (IndexError, Malformed):
             raise ConnectionFault(COMPRESSION_ERROR, "a header block that is cut short or wrong") from None
 
-    def _decode(self, block: bytes) -> Block:  # noqa: C901  # one loop: a call per field costs
+    def _decode(self, block: bytes) -> Block:  # noqa: C901, PLR0912, PLR0915  # one loop: a call per field costs
         parts: list[Part] = []
         size = count = position = 0
         end = len(block)
@@ -113,6 +113,11 @@ class Decoder:
             first = block[position]
             if 0x80 < first < 0xFF:
                 stop = _references(block, position).end()  # type: ignore[union-attr]  # at least one
+                if stop - position > MAX_FIELDS:
+                    self._at(max(block[position:stop]) & 0x7F)
+                    count += stop - position
+                    position = stop
+                    continue
                 places = block[position:stop].translate(_TO_PLACES[self._inserted % _PLACES])
                 known = self._runs.get(places)
                 if known is None or known[1] < self._inserted - len(self._table):
@@ -129,12 +134,15 @@ class Decoder:
                 size += run.size
                 count += 1
             elif 0x20 <= first < 0x40:
-                if parts:
+                if count:
                     raise ConnectionFault(COMPRESSION_ERROR, "a table size within a block")
                 position = self._resize(block, position)
                 is_plain = False
             else:
                 is_plain = False
+                if first < 0x20 and (count > MAX_FIELDS or size > MAX_SIZE):
+                    position = self._beyond(block, position)
+                    continue
                 literal, position = self._literal(block, position, first)
                 size += len(literal[0]) + len(literal[1]) + ENTRY_OVERHEAD
                 count += 1
@@ -191,6 +199,22 @@ class Decoder:
         if is_indexed:
             self._add(name, value)
         return Literal(name, value, raw), position
+
+    def _beyond(self, block: bytes, position: int) -> int:
+        """The end of a literal that nobody will see, and that the table does not take."""
+        index, position = _index(block, position, 4)
+        if index:
+            self._at(index)
+        else:
+            length, position, _ = _length(block, position)
+            if not length:
+                raise Malformed("a name of no length")
+            position += length
+        length, position, _ = _length(block, position)
+        position += length
+        if position > len(block):
+            raise Malformed("cut short")
+        return position
 
     def _name(self, block: bytes, start: int, end: int, length: int, *, is_coded: bool) -> str:
         spelling = block[start:end]

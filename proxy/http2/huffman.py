@@ -3,7 +3,7 @@
 The code is canonical: from the lengths of its codes alone follow the codes, shorter ones first and those of
 one length in the order of their symbols. Decoding walks a machine whose states are the inner nodes of the
 code's tree; a state's row says for each possible next byte which symbols it completes and where the walk
-then is. Rows are made when they are first needed.
+then is.
 
 Source: RFC 7541, section 5.2 and appendix B.
 """
@@ -38,8 +38,8 @@ _LENGTHS = (
 
 _MAX_PADDING = 7
 
-_Row = list[tuple[int, bytes] | None]
-"""By next byte: the state after it, and the symbols it completed; None: not a string of this code."""
+_Row = list[tuple["_Row", bytes]]
+"""By next byte: the row of the state after it, and the symbols it completed. Empty until it is needed."""
 
 
 class Malformed(ValueError):
@@ -77,7 +77,9 @@ class _Tree:
         for _ in range(_MAX_PADDING):
             node = self.children[node][1]
             self.ends_well.add(node)
-        self.rows: list[_Row | None] = [None] * len(self.children)
+        self.rows: list[_Row] = [[] for _ in self.children]
+        self.dead: _Row = []  # after what is not of this code
+        self.dead += [(self.dead, b"")] * 256
 
     def _below(self, node: int, bit: int) -> int:
         if not self.children[node][bit]:
@@ -85,39 +87,38 @@ class _Tree:
             self.children.append([0, 0])
         return self.children[node][bit]
 
-    def row(self, state: int) -> _Row:
-        made: _Row = [self._step(state, byte) for byte in range(256)]
-        self.rows[state] = made
-        return made
+    def fill(self, row: _Row) -> None:
+        (node,) = (node for node, known in enumerate(self.rows) if known is row)
+        row += [self._step(node, byte) for byte in range(256)]
 
-    def _step(self, state: int, byte: int) -> tuple[int, bytes] | None:
+    def _step(self, node: int, byte: int) -> tuple[_Row, bytes]:
         symbols = bytearray()
         for bit in range(7, -1, -1):
-            state = self.children[state][byte >> bit & 1]
-            if state == 0:
-                return None
-            if state < 0:
-                symbols.append(-1 - state)
-                state = 0
-        return state, bytes(symbols)
+            node = self.children[node][byte >> bit & 1]
+            if node == 0:
+                return self.dead, b""
+            if node < 0:
+                symbols.append(-1 - node)
+                node = 0
+        return self.rows[node], bytes(symbols)
 
 
 _TREE = _Tree()
+_START = _TREE.rows[0]
+_ENDS_WELL = {id(_TREE.rows[node]) for node in _TREE.ends_well}
 
 
 def decode(text: bytes) -> bytes:
     """The string that `text` stands for. Raises Malformed."""
-    rows = _TREE.rows
-    state = 0
+    row = _START
     out = []
     for byte in text:
-        step = (rows[state] or _TREE.row(state))[byte]
-        if step is None:
-            raise Malformed("the end of a string within a string")
-        state, symbols = step
+        if not row:
+            _TREE.fill(row)
+        row, symbols = row[byte]
         out.append(symbols)
-    if state not in _TREE.ends_well:
-        raise Malformed("padding of more than seven bits, or not of ones")
+    if id(row) not in _ENDS_WELL:
+        raise Malformed("not of this code, or padding that is not up to seven ones")
     return b"".join(out)
 
 

@@ -29,6 +29,7 @@ class Sending:
         self.encoder = Encoder(INDEXABLE)
         self.credit = DEFAULT_WINDOW  # bytes that the peer takes, of all streams together
         self.waiting = 0  # bytes received and not passed on
+        self.owed = 0  # bytes that the peer may have sent on streams before it heard that we ended them
         self.sent = 0  # DATA frames since the peer's budget grew by them
         self.is_paused = False  # the socket takes no more for now
         self.is_leaving = False  # no new streams, by the peer's will or ours
@@ -91,6 +92,8 @@ class Sending:
         """End a stream at once, with whatever it holds; nothing where it has ended."""
         if self.streams.pop(stream.id, None) is not None:
             self._write(frames.reset(stream.id, code))
+            if not stream.peer_ended:
+                self.owed += stream.window
             self.forget(stream)
 
     def send_away(self, last: int, code: int, reason: str = "") -> None:

@@ -110,7 +110,11 @@ ATTACKS = (
     Attack("stream ids that go back", _each(*(frames.headers(n, BLOCK, end=True) for n in (5, 3))), None),
     Attack("a stream id of the server's", frames.headers(2, BLOCK, end=True), errors.PROTOCOL_ERROR),
     Attack("DATA of an idle stream", frames.frame(frames.DATA, 0, 7, b"x"), errors.PROTOCOL_ERROR),
-    Attack("more than its window", _CALL + frames.frame(frames.DATA, 0, 1, bytes(16384)) * 1000, None),
+    Attack(
+        "more than its window",
+        _CALL + frames.frame(frames.DATA, 0, 1, bytes(16384)) * 1000,
+        errors.FLOW_CONTROL_ERROR,
+    ),
     Attack("HEADERS after the end", _ENDED + frames.headers(1, BLOCK, end=True), None, errors.STREAM_CLOSED),
     Attack("a frame too large", frames.head(frames.LARGEST + 1, frames.DATA, 0, 1), errors.FRAME_SIZE_ERROR),
     Attack("PUSH_PROMISE", frames.frame(frames.PUSH_PROMISE, 4, 1, bytes(4)), errors.PROTOCOL_ERROR),

@@ -14,6 +14,9 @@ from proxy.http2.connection import Connection
 AT_ONCE = 32
 """Frames of one connection that are looked at before others have their turn: a millisecond or two of work."""
 
+FULL_READ = 128 * 1024
+"""Bytes of a read that may have left more. uvloop's loop goes on with that 32 times before others' turn."""
+
 CLOSING = 1.0
 """Seconds in which what was written must have left before a closed socket is cut off."""
 
@@ -54,10 +57,11 @@ class Socket(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """A turn's worth of it."""
-        if self.http2.receive(data, self._read_at, AT_ONCE):
-            self._fall_behind()
-        else:
+        is_behind = self.http2.receive(data, self._read_at, AT_ONCE)
+        if not is_behind:
             self.read_over()
+        if is_behind or len(data) >= FULL_READ:
+            self._fall_behind()
         flush(self._dirty)
 
     def read_over(self) -> None:

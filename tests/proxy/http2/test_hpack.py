@@ -140,6 +140,38 @@ def test_too_many_fields_are_a_fault_and_the_table_follows() -> None:
     assert ours.decode(client.encode([("a", "100"), ("b", "1")])).fields() == [("a", "100"), ("b", "1")]
 
 
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text("xyz", max_size=8), st.booleans()), max_size=30))
+def test_the_table_follows_what_comes_beyond_a_limit(late: list[tuple[str, str, bool]]) -> None:
+    """References, and literals that the table takes and others that it does not."""
+    client, ours = hpack.Encoder(), Decoder()
+    many = [("same", "field")] * (2 * MAX_FIELDS)
+    beyond = [
+        (hpack.NeverIndexedHeaderTuple if is_secret else hpack.HeaderTuple)(*field)
+        for *field, is_secret in late
+    ]
+
+    assert ours.decode(client.encode([*many, *beyond])).fault
+    again = [("same", "field"), *((name, value) for name, value, _ in late)]
+    assert ours.decode(client.encode(again)).fields() == again
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        b"\xbf" * 200,  # no such entry
+        b"\x00\x01a\x05abc",
+        b"\x00\x00\x00",
+        b"\x00\x01",
+        b"\x0f\xff\xff\xff\x01",
+        b"\x20",
+    ],
+)
+def test_what_is_wrong_beyond_a_limit_ends_the_connection_too(late: bytes) -> None:
+    ours = Decoder()
+    with pytest.raises(ConnectionFault):
+        ours.decode(b"\x40\x01a\x01b" + b"\xbe" * 200 + late)
+
+
 def test_references_to_large_entries_are_bounded() -> None:
     client, ours = hpack.Encoder(), Decoder()
     ours.decode(client.encode([("a", "x" * 3000)]))
