@@ -12,10 +12,11 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FORMAT = "2"
 _SEPARATOR = "\n"
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _DOT = "."
 _SIGNATURE_BYTES = 16
 _LIMIT = 2**63
@@ -24,8 +25,7 @@ LONGEST = 4096
 """Characters of a ticket; no sidecar writes a longer one unless a version label is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Who served a call, by which snapshot (epoch, version), and when (milliseconds since 1970)."""
 
     service: str
@@ -100,4 +100,4 @@ def _signature(payload: str, secret: bytes) -> str:
 
 
 def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode()

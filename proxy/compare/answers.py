@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 PER_MESSAGE = 64
 """Bytes that each message takes beside its own, from the second on: those of a stream may all be empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How a call ended: its status code's name, and the messages that came before it.
 
     `encodings` says what each message is compressed in, empty where it is not; it is left out where none is.
@@ -21,6 +21,8 @@ class Answer:
     @property
     def size(self) -> int:
         """Bytes of all messages, and what they take beside."""
+        if len(self.messages) == 1:
+            return len(self.messages[0])
         return sum(map(len, self.messages)) + PER_MESSAGE * max(len(self.messages) - 1, 0)
 
 
@@ -43,6 +45,10 @@ class Comparison:
     def outcome(self) -> str:
         """As the records have it."""
         return "match" if self.matches else f"mismatch_{self.kind}"
+
+
+ALIKE = Comparison(matches=True)
+"""Two predictions between which there is no difference at all."""
 
 
 class Undecodable(Exception):

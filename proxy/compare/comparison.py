@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from proxy.compare.answers import Answer, Comparison, Undecodable
+from proxy.compare.answers import ALIKE, Answer, Comparison, Undecodable
 from proxy.compare.texts import same_bytes
 from proxy.policy.protocols import PREDICT, V2_MODEL_STREAM_INFER, Protocol
 from proxy.policy.table import Tolerance
@@ -31,14 +31,14 @@ def compare(method: str, primary: Answer, shadow: Answer, tolerance: Tolerance) 
         reason = f"status {primary.code} against {shadow.code}"
         return Comparison(matches=False, reason=reason, kind="status")
     if primary.code != "OK":
-        return Comparison(matches=True)
+        return ALIKE
     if len(primary.messages) != len(shadow.messages):
         reason = f"{len(primary.messages)} messages against {len(shadow.messages)}"
         return Comparison(matches=False, reason=reason, kind="messages")
-    pairs = list(zip(primary.messages, shadow.messages, strict=True))
-    if all(same_bytes(*pair) for pair in pairs):
-        return Comparison(matches=True)
+    if all(map(same_bytes, primary.messages, shadow.messages)):
+        return ALIKE
     if method in PREDICT:
+        pairs = zip(primary.messages, shadow.messages, strict=True)
         try:
             return _worst([_compare_predictions(method, *pair, tolerance) for pair in pairs])
         except Undecodable:

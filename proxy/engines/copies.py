@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from proxy.compare.answers import Answer
 from proxy.engines.calls import AnyCall
 from proxy.policy.admission import MirrorLimits
+from proxy.policy.breaker import Breaker
 from proxy.policy.table import Mirror
 from proxy.stats.arms import Flight
 from proxy.telemetry.tracing import CallTrace
@@ -27,7 +28,8 @@ class Copy:
     held: int
     limits: MirrorLimits
     trace: CallTrace | None
-    turn: int = 0  # see Breaker
+    breaker: Breaker  # of the shadow
+    turn: int = 0  # of it
     is_sampled: bool = False  # kept for itself even where the answers agree
     flight: Flight | None = None
     started: float = 0.0  # when the shadow was asked
@@ -63,7 +65,7 @@ class Copy:
 
     def hold_answer(self, size: int) -> bool:
         """The same for what came of the shadow's answer so far, of which some may be held already."""
-        if not self.hold(size - self.answered):
+        if size != self.answered and not self.hold(size - self.answered):
             return False
         self.answered = size
         return True

@@ -1,24 +1,21 @@
 """What is kept of a call while it lasts, to copy and to compare it: within the room that mirrors have."""
 
-from collections.abc import Sequence
-
 from proxy.compare.answers import PER_MESSAGE
 from proxy.policy.admission import MirrorLimits
-from proxy.policy.table import Mirror
 
 
 class Kept:
-    """Requests or answers, in the parts that they came in: as much as the largest of the call's mirrors may
-    hold, and as is left for all mirrors together. Nothing where there are no mirrors.
+    """Requests or answers, in the parts that they came in: up to `room` bytes, and as much as is left for
+    all mirrors together. Nothing where `room` is below zero.
 
     `uncounted` are bytes that are no message's and that nobody has to have room for.
     """
 
     __slots__ = ("_held", "_limits", "_parts", "_room", "_uncounted")
 
-    def __init__(self, mirrors: Sequence[Mirror], limits: MirrorLimits, uncounted: int = 0) -> None:
+    def __init__(self, room: int, limits: MirrorLimits, uncounted: int = 0) -> None:
         self._limits = limits
-        self._room = max((mirror.max_bytes for mirror in mirrors), default=-1)
+        self._room = room
         self._uncounted = uncounted
         self._held = 0
         self._parts: list[bytes] = []

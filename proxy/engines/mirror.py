@@ -85,7 +85,7 @@ class Mirrors:
 
     def _admit(self, call: AnyCall, mirror: Mirror, requests: Sequence[bytes], size: int) -> Copy | None:
         self._ledger.mirror_seen(mirror.variant.name)
-        breaker = self._breaker(mirror)
+        breaker = self._breakers[_key(mirror)]
         is_cut_off = not breaker.admits(time.monotonic())
         dropped = "dropped_breaker" if is_cut_off else self.limits.admit(call.route.name, mirror, size)
         if dropped is not None:
@@ -97,7 +97,7 @@ class Mirrors:
         attributes = {"understudy.variant": mirror.variant.name, "understudy.mirror": "true"}
         trace = call.trace.child("mirror", attributes) if call.trace else None
         is_sampled = random.random() < mirror.tolerance.sample  # noqa: S311  # not a secret
-        return Copy(call, mirror, requests, size, self.limits, trace, turn, is_sampled)
+        return Copy(call, mirror, requests, size, self.limits, trace, breaker, turn, is_sampled)
 
     def _soon(self, step: Callable[[Copy], None], copy: Copy) -> None:
         if not self._due:
@@ -166,7 +166,7 @@ class Mirrors:
             return
         copy.ended = True
         self.limits.release(copy.call.route.name, copy.mirror, copy.held)
-        self._breaker(copy.mirror).gave_up(copy.turn)  # where it told nothing
+        copy.breaker.gave_up(copy.turn)  # where it told nothing
         table, route, variant = copy.call.in_force.table, copy.call.route.name, copy.mirror.variant.name
         noise, bucket = bool(copy.mirror.noise_of), copy.call.bucket
         self._ledger.land(copy.flight)
@@ -177,15 +177,18 @@ class Mirrors:
 
     def _learn(self, copy: Copy) -> None:
         """What a copy's end says of whether to send more."""
-        breaker, change = self._breaker(copy.mirror), None
+        change = None
         if not copy.failure:
-            change = breaker.succeeded(copy.turn)
+            change = copy.breaker.succeeded(copy.turn)
         elif copy.failure in CUTTING_OFF:
-            change = breaker.failed(copy.turn, time.monotonic())
+            change = copy.breaker.failed(copy.turn, time.monotonic())
+        if change is None:
+            return
         at = {"variant": copy.mirror.variant.name, "target": copy.mirror.variant.target}
         if change is Change.OPENED:
-            _log.warning("shadow cut off", extra={**at, "reason": copy.failure, "seconds": breaker.pause})
-        elif change is Change.CLOSED:
+            seconds = copy.breaker.pause
+            _log.warning("shadow cut off", extra={**at, "reason": copy.failure, "seconds": seconds})
+        else:
             _log.info("shadow answers again", extra=at)
 
     def keep(self, mirrors: Iterable[Mirror]) -> None:
@@ -193,9 +196,6 @@ class Mirrors:
         kept = {_key(mirror) for mirror in mirrors}
         for key in [key for key in self._breakers if key not in kept]:
             del self._breakers[key]
-
-    def _breaker(self, mirror: Mirror) -> Breaker:
-        return self._breakers[_key(mirror)]
 
 
 def _key(mirror: Mirror) -> tuple[str, str]:

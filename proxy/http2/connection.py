@@ -32,6 +32,7 @@ from proxy.http2.frames import (
     LARGEST,
     PADDED,
     PREFACE,
+    WINDOW_UPDATE,
     read_head,
 )
 from proxy.http2.settings import CONNECTION_WINDOW, STREAM_WINDOW, STREAMS
@@ -117,6 +118,8 @@ class Connection(Controls):
                         self._data(flags, number, payload)
                     elif kind == HEADERS:
                         self._headers(flags, number, payload)
+                    elif kind == WINDOW_UPDATE:
+                        self._window_update(number, payload)
                     else:
                         self._control(kind, flags, number, payload)
                 except StreamFault as fault:

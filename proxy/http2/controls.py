@@ -88,8 +88,6 @@ class Controls(Sending):
 
     def _control(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         match kind:
-            case frames.WINDOW_UPDATE:
-                self._window_update(number, payload)
             case frames.PING:
                 self._pinged(flags, number, payload)
             case frames.SETTINGS:
@@ -122,9 +120,9 @@ class Controls(Sending):
             if self._blocked and not self.is_paused:
                 self.resume()
             return
-        self._must_not_be_idle(number, "WINDOW_UPDATE")
         stream = self.streams.get(number)
         if stream is None:
+            self._must_not_be_idle(number, "WINDOW_UPDATE")
             return
         stream.credit += increment
         if not increment or stream.credit > LARGEST_WINDOW:

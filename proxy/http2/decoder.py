@@ -1,13 +1,9 @@
 """HPACK, decoding: by tables, and each stretch of a block only once as long as it means the same.
 
 Clients repeat most of a block as one-byte references to the tables. Such a stretch becomes a `Run`,
-remembered by the entries that it refers to; a whole block that consists of nothing else, by its bytes until
-the table changes. What differs from call to call comes as literals, and is decoded where it stands.
-
-gRPC's clients put every new deadline into the table, and each entry shifts the numbers of all others. So
-the bytes of a stretch are written anew by what does not shift: an entry's place in the order of all that ever
-came, modulo 130. Bytes reach back 65 entries, and what is remembered is forgotten after 65 new ones, so that
-no two entries share a place; whether the oldest of a stretch is still in the table is looked at each time.
+remembered by the entries that it refers to; a whole block that consists of nothing else, or is short (as
+trailers are), by its bytes until the table changes. What differs from call to call comes as literals, and is
+decoded where it stands.
 
 Limits: a block of more fields or more bytes (decoded, as the table counts them) than allowed is still read
 to its end, since the table must follow, but for nothing else, and then carries a fault.
@@ -16,20 +12,20 @@ Source: RFC 7541; RFC 9113, sections 4.3 and 8.2, for what a field may not hold.
 """
 
 import re
-import sys
 from collections import deque
 
 from proxy.http2.errors import COMPRESSION_ERROR, ConnectionFault
 from proxy.http2.fields import ENTRY_OVERHEAD, STATIC, Block, Literal, Part, Run, integer, spelled, text
 from proxy.http2.huffman import Malformed, decode
+from proxy.http2.stretches import Stretches
 
 MAX_FIELDS = 100
 MAX_SIZE = 64 * 1024
 TABLE_SIZE = 4096
 
 _KNOWN_BLOCKS = 64
-_KNOWN_RUNS = 128
 _KNOWN_NAMES = 256
+_SHORT_BLOCK = 64
 _LONGEST_NAME = 64
 """How much is remembered of what a peer sends: bounded, and forgotten whole where it is full."""
 
@@ -37,25 +33,6 @@ _STATIC = tuple(Run((field,)) for field in STATIC)
 _STATIC_SIZE = len(_STATIC)
 _STATIC_NAMED = tuple(spelled(index + 1, 4, 0) for index in range(_STATIC_SIZE))
 _NEVER_NAMED = tuple(spelled(index + 1, 4, 0x10) for index in range(_STATIC_SIZE))
-
-_REACH = 65
-"""Entries of the dynamic table that one byte can refer to: the bytes from 0xbe to 0xfe."""
-_PLACES = 2 * _REACH
-
-
-def _places(inserted: int) -> bytes:
-    """A translation of references into places; `inserted` entries came in all.
-
-    References to the static table, 0x81 to 0xbd, stay what they are: places are the bytes beside those.
-    """
-    table = bytearray(range(256))
-    for age in range(_REACH):
-        place = (inserted - 1 - age) % _PLACES
-        table[0xBE + age] = place if place < 0x81 else place - 0x81 + 0xBE
-    return bytes(table)
-
-
-_TO_PLACES = tuple(_places(inserted) for inserted in range(_PLACES))
 
 _references = re.compile(rb"[\x81-\xfe]*").match
 _bad_name = re.compile("[^!#$%&'*+\\-.^_`|~0-9a-z]").search
@@ -71,8 +48,8 @@ class Decoder:
         "_inserted",
         "_names",
         "_resized",
-        "_runs",
         "_size",
+        "_stretches",
         "_table",
         "_table_size",
         "limit",
@@ -85,7 +62,7 @@ class Decoder:
         self._size = 0
         self._blocks: dict[bytes, Block] = {}
         self._inserted = 0  # entries that ever came
-        self._runs: dict[bytes, tuple[Run, int]] = {}  # with the oldest entry in it, by its number
+        self._stretches = Stretches()
         self._names: dict[bytes, str] = {}
         self._fault = ""
         self._resized = 0
@@ -107,7 +84,7 @@ class Decoder:
         parts: list[Part] = []
         size = count = position = 0
         end = len(block)
-        is_plain = True
+        is_lasting = True
         self._fault = ""
         while position < end:
             first = block[position]
@@ -118,15 +95,16 @@ class Decoder:
                     count += stop - position
                     position = stop
                     continue
-                places = block[position:stop].translate(_TO_PLACES[self._inserted % _PLACES])
-                known = self._runs.get(places)
-                if known is None or known[1] < self._inserted - len(self._table):
-                    known = self._learn(block[position:stop], places)
-                run = known[0]
+                references = block[position:stop]
+                places = references.translate(self._stretches.to_places)
+                known = self._stretches.known.get(places)
+                if known is None or known.oldest < self._inserted - len(self._table):
+                    entries = [self._at(byte & 0x7F) for byte in references]
+                    known = self._stretches.learn(references, places, entries)
                 position = stop
-                parts.append(run)
-                size += run.size
-                count += len(run.fields)
+                parts += known.runs
+                size += known.size
+                count += known.fields
             elif first >= 0x80:
                 index, position = _index(block, position, 7)
                 run = self._at(index)
@@ -137,9 +115,10 @@ class Decoder:
                 if count:
                     raise ConnectionFault(COMPRESSION_ERROR, "a table size within a block")
                 position = self._resize(block, position)
-                is_plain = False
+                is_lasting = False
             else:
-                is_plain = False
+                if first >= 0x40 or end > _SHORT_BLOCK:
+                    is_lasting = False
                 if first < 0x20 and (count > MAX_FIELDS or size > MAX_SIZE):
                     position = self._beyond(block, position)
                     continue
@@ -153,7 +132,7 @@ class Decoder:
         if count > MAX_FIELDS or size > MAX_SIZE:
             return Block([], "too many header fields")
         made = Block(parts, fault)
-        if is_plain:
+        if is_lasting:
             if len(self._blocks) >= _KNOWN_BLOCKS:
                 self._blocks.clear()
             self._blocks[block] = made
@@ -241,24 +220,11 @@ class Decoder:
             raise ConnectionFault(COMPRESSION_ERROR, f"no entry {index} in the table")
         return self._table[_STATIC_SIZE - index]
 
-    def _learn(self, references: bytes, places: bytes) -> tuple[Run, int]:
-        entries = [self._at(byte & 0x7F) for byte in references]
-        run = (
-            entries[0] if len(entries) == 1 else Run(tuple(one for entry in entries for one in entry.fields))
-        )
-        last = max(references)
-        oldest = self._inserted - 1 - (last - 0xBE) if last >= 0xBE else sys.maxsize
-        if len(self._runs) >= _KNOWN_RUNS:
-            self._runs.clear()
-        self._runs[places] = known = (run, oldest)
-        return known
-
     def _add(self, name: str, value: str) -> None:
         if self._blocks:
             self._blocks.clear()
         self._inserted += 1
-        if self._inserted % _REACH == 0:
-            self._runs.clear()
+        self._stretches.moved(self._inserted)
         entry = Run(((name, value),))
         self._table.append(entry)
         self._size += entry.size

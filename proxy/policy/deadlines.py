@@ -34,7 +34,7 @@ def wire_exact(timeout: float) -> float:
     rest = timeout - MILLISECOND
     if rest <= 2 * MILLISECOND:
         return timeout
-    step = max(10.0 ** (math.floor(math.log10(rest)) - 2), MILLISECOND)
+    step = MILLISECOND if rest < 1 else 0.01 if rest < 10 else 0.1 if rest < 100 else 1.0
     return math.floor(rest / step) * step - MILLISECOND
 
 

@@ -97,6 +97,7 @@ class Route:
     sticky: Sticky
     mirrors: tuple[Mirror, ...]
     timeout: float | None
+    mirror_bytes: int = -1  # that the largest of the mirrors may hold; -1: there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def _route(route: service_pb2.Route, variants: Mapping[str, Variant], stable: Va
     metadata = tuple(key.lower() for key in sticky.metadata)
     if not metadata and not sticky.payload and not sticky.payload_fields:
         metadata = (DEFAULT_STICKY_KEY,)
+    mirrors = tuple(_mirror(mirror, variants, stable) for mirror in route.mirrors if mirror.percent > 0)
     return Route(
         name=route.name,
         match=_match(route.match),
@@ -196,8 +198,9 @@ def _route(route: service_pb2.Route, variants: Mapping[str, Variant], stable: Va
             sticky.max_bytes or DEFAULT_MAX_BYTES,
             tuple(_path(field) for field in sticky.payload_fields),
         ),
-        mirrors=tuple(_mirror(mirror, variants, stable) for mirror in route.mirrors if mirror.percent > 0),
+        mirrors=mirrors,
         timeout=seconds(route.timeout) if route.HasField("timeout") else None,
+        mirror_bytes=max((mirror.max_bytes for mirror in mirrors), default=-1),
     )
 
 

@@ -4,13 +4,12 @@ Source: W3C Recommendation "Trace Context", level 1, section 3.2. Ids are argume
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class SpanContext:
+class SpanContext(NamedTuple):
     """A place in a trace."""
 
     trace_id: int

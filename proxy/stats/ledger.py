@@ -219,10 +219,13 @@ def _count(arm: Arm, bucket: int | None, code: str, latency: float, table: Table
     is_timed = code != "CANCELLED"
     if is_timed:
         arm.latency.record(latency)
-    know_bounds(arm, table.latency_bounds)
+    bounds = table.latency_bounds
+    if bounds:
+        know_bounds(arm, bounds)
     for counts in arm.counts(bucket):
         counts.codes[code] += 1
-        count_slow(counts, latency, table.latency_bounds, passed=passed, in_histogram=is_timed)
+        if bounds:
+            count_slow(counts, latency, bounds, passed=passed, in_histogram=is_timed)
 
 
 def _power_of(latency: float) -> int:

@@ -9,7 +9,6 @@ from proxy.engines.copies import TOO_LARGE
 from proxy.engines.grpc_aio.call import Context
 from proxy.engines.kept import Kept
 from proxy.policy.admission import MirrorLimits
-from proxy.policy.table import Mirror
 
 
 class Requests:
@@ -29,9 +28,9 @@ class Requests:
         """There was one message and no more."""
         return self._seen == 1
 
-    def keep(self, mirrors: Sequence[Mirror], limits: MirrorLimits) -> None:
+    def keep(self, room: int, limits: MirrorLimits) -> None:
         """From now on keep them for copies, as far as there is room."""
-        self._kept = Kept(mirrors, limits)
+        self._kept = Kept(room, limits)
         for message in self._taken:
             self._kept.add(message)
         self._taken.clear()

@@ -83,8 +83,8 @@ class Streaming:
     ) -> None:
         upstream = await self._connected(call, context)
         copies: list[Copy] = []
-        kept = Kept(call.route.mirrors, self._mirrors.limits)
-        requests.keep(call.route.mirrors if not call.marked else (), self._mirrors.limits)
+        kept = Kept(call.route.mirror_bytes, self._mirrors.limits)
+        requests.keep(-1 if call.marked else call.route.mirror_bytes, self._mirrors.limits)
         answer: Answer | None = None
         writing = tasks.create_task(self._pump(call, requests, upstream, copies), name="requests")
         try:

@@ -44,7 +44,7 @@ class _Note:
 class Answer:
     """A header block of an answer: what passes, and what it says where it says it."""
 
-    __slots__ = ("encoding", "has_request_id", "http", "parts", "status")
+    __slots__ = ("code", "encoding", "has_request_id", "http", "parts", "status")
 
     def __init__(self, block: Block) -> None:
         self.parts: Parts = []
@@ -64,6 +64,7 @@ class Answer:
                 self.parts.append(raw)
                 if name in ("grpc-status", ":status", "grpc-encoding", "x-request-id"):
                     self._take(_Note(((name, value),), None))
+        self.code = self._code()
 
     def _take(self, note: _Note) -> None:
         self.status = note.status or self.status
@@ -71,8 +72,7 @@ class Answer:
         self.encoding = note.encoding or self.encoding
         self.has_request_id = self.has_request_id or note.has_request_id
 
-    @property
-    def code(self) -> str:
+    def _code(self) -> str:
         """The status code's name, of a block that ends a call."""
         if self.status:
             is_known = self.status.isascii() and self.status.isdigit() and int(self.status) < len(CODES)

@@ -19,8 +19,8 @@ class Copied:
     def __init__(self, call: AnyCall, mirrors: Mirrors) -> None:
         self._call = call
         self._mirrors = mirrors
-        self.request = Kept(call.route.mirrors, mirrors.limits, framing.PREFIX)
-        self.answer = Kept(call.route.mirrors, mirrors.limits, framing.PREFIX)
+        self.request = Kept(call.route.mirror_bytes, mirrors.limits, framing.PREFIX)
+        self.answer = Kept(call.route.mirror_bytes, mirrors.limits, framing.PREFIX)
         self._copies: list[Copy] = []
         self._asked = False
 

@@ -41,6 +41,8 @@ def count(body: bytes) -> int | None:
 
 def answer(code: str, body: bytes, encoding: str) -> Answer | None:
     """An answer of those messages, as compressed as they came; None where they are not whole."""
+    if body[:1] == b"\0" and int.from_bytes(body[1:PREFIX], "big") == len(body) - PREFIX:
+        return Answer(code, (body[PREFIX:],))  # as nearly all are
     messages, encodings = [], []
     position = 0
     while position < len(body):

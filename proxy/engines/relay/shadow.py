@@ -134,13 +134,12 @@ class Asking:
         if up is not None:
             up.connection.send_reset(up, CANCEL)
             up.owner = None
-            self._address.flush_soon()
         self._address.left()
         allowed = self._copy.mirror.deadline - TIMER_SLACK
         if code != "OK" and time.perf_counter() - self.begun >= allowed:
             code, outcome = "DEADLINE_EXCEEDED", "deadline"  # by the shadow's clock, which knows of it
-        shadow = Answer(code)
+        shadow = None
         if code == "OK" and not outcome:
-            found = framing.answer(code, b"".join(self._chunks), self._encoding)
-            shadow, outcome = (Answer("INTERNAL"), "error") if found is None else (found, "")
-        self._tell(self._copy, shadow, outcome)
+            shadow = framing.answer(code, b"".join(self._chunks), self._encoding)
+            code, outcome = ("OK", "") if shadow else ("INTERNAL", "error")
+        self._tell(self._copy, shadow or Answer(code), outcome)

@@ -1,7 +1,6 @@
 import pathlib
 import random
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,7 +68,7 @@ async def test_of_too_many_the_oldest_are_forgotten_and_never_count_again(
 ) -> None:
     monkeypatch.setattr(outcome_limits, "KEPT_OUTCOMES", 100)
     known = [
-        Known(replace(ticket(call), time_ms=int(NOW * 1000) + call), Kind.VERDICT, correct=True)
+        Known(ticket(call)._replace(time_ms=int(NOW * 1000) + call), Kind.VERDICT, correct=True)
         for call in range(150)
     ]
     async with opened(tmp_path) as store:

@@ -56,6 +56,32 @@ def test_stretches_of_references_mean_what_they_meant_however_the_table_moves(si
         assert ours.decode(theirs.encode(fields)).fields() == fields
 
 
+def test_what_stands_around_a_deadline_stays_the_same_run() -> None:
+    """So it is looked at, and encoded for model servers, once: however many deadlines there are."""
+    theirs, ours = hpack.Encoder(), Decoder()
+    around = [(":path", "/a/B"), ("te", "trailers"), ("user-agent", "grpc"), ("a", "b"), ("c", "d")]
+    runs = set()
+    for number in range(50):
+        fields = [*around[:3], ("grpc-timeout", f"{number}m"), *around[3:]]
+        ours.decode(theirs.encode(fields))
+        block = ours.decode(theirs.encode(fields))  # every field of it is in the table
+        assert block.fields() == fields
+        first, timeout, rest = block.parts
+        assert timeout.fields == (fields[3],)  # type: ignore[union-attr]  # a run
+        runs.add((first, rest))
+    assert len(runs) == 1
+
+
+def test_a_short_block_is_decoded_once_until_the_table_changes() -> None:
+    ours, trailers = Decoder(), b"\xbe\0\x0cgrpc-message\0"
+    ours.decode(b"\x40\x0bgrpc-status\x010")
+    first = ours.decode(trailers)
+    assert first.fields() == [("grpc-status", "0"), ("grpc-message", "")]
+    assert ours.decode(trailers) is first
+    ours.decode(b"\x40\x0bgrpc-status\x0214")
+    assert ours.decode(trailers).fields() == [("grpc-status", "14"), ("grpc-message", "")]
+
+
 def test_a_reference_to_what_left_the_table_is_a_fault_though_it_is_remembered() -> None:
     ours = Decoder()
     ours.decode(b"\x40\x01a\x01b" + b"\x40\x01c\x01d")
