@@ -35,12 +35,12 @@ from proxy.http2.frames import (
     WINDOW_UPDATE,
     read_head,
 )
-from proxy.http2.settings import CONNECTION_WINDOW, STREAM_WINDOW, STREAMS
+from proxy.http2.sending import HALF_CONNECTION
+from proxy.http2.settings import STREAM_WINDOW, STREAMS
 from proxy.http2.stream import Stream
 
 __all__ = ["LOST", "Connection", "Events"]
 
-HALF_CONNECTION = CONNECTION_WINDOW // 2
 ALL = 1 << 30
 """Frames: more than any read has."""
 
@@ -51,8 +51,6 @@ class Connection(Controls):
     def __init__(self, events: Events, dirty: list[Any], now: float, *, is_server: bool) -> None:
         super().__init__(events, dirty, now, is_server=is_server)
         self.decoder = Decoder()
-        self._window = CONNECTION_WINDOW
-        self._unreported = 0
         self._rest = b""  # of what was read, from `_at` on
         self._at = 0
         self._is_greeted = not is_server  # the peer's preface came
@@ -167,18 +165,6 @@ class Connection(Controls):
             self._events.data_came(stream, payload, ended=ended)
         else:
             self.budget.spend(budget.EMPTY_DATA, self._now)
-
-    def passed_on(self, stream: Stream, size: int) -> None:
-        """See Sending; what the connection's window waits for may have left, too."""
-        super().passed_on(stream, size)
-        if self._unreported >= HALF_CONNECTION:
-            self._open_window()
-
-    def _open_window(self) -> None:
-        if self.waiting < CONNECTION_WINDOW:
-            self._window += self._unreported
-            self._write(frames.window_update(0, self._unreported))
-            self._unreported = 0
 
     def _headers(self, flags: int, number: int, payload: bytes) -> None:
         block = frames.block_of(payload, flags, number) if flags & (PADDED | HAS_PRIORITY) else payload

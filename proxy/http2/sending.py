@@ -10,10 +10,11 @@ from typing import Any
 from proxy.http2 import frames
 from proxy.http2.encoder import INDEXABLE, Encoder
 from proxy.http2.frames import DATA, END_STREAM, head
-from proxy.http2.settings import DEFAULT_WINDOW, STREAM_WINDOW, PeerSettings, greeting
+from proxy.http2.settings import CONNECTION_WINDOW, DEFAULT_WINDOW, STREAM_WINDOW, PeerSettings, greeting
 from proxy.http2.stream import Parts, Stream
 
 HALF_STREAM = STREAM_WINDOW // 2
+HALF_CONNECTION = CONNECTION_WINDOW // 2
 ALL_STREAMS = 2**31 - 1
 """The highest stream number there is."""
 
@@ -29,6 +30,8 @@ class Sending:
         self.encoder = Encoder(INDEXABLE)
         self.credit = DEFAULT_WINDOW  # bytes that the peer takes, of all streams together
         self.waiting = 0  # bytes received and not passed on
+        self._window = CONNECTION_WINDOW  # bytes that the peer may send, of all streams together
+        self._unreported = 0  # bytes received that its window does not know of
         self.owed = 0  # bytes that the peer may have sent on streams before it heard that we ended them
         self.sent = 0  # DATA frames since the peer's budget grew by them
         self.is_paused = False  # the socket takes no more for now
@@ -116,13 +119,21 @@ class Sending:
 
     def passed_on(self, stream: Stream, size: int) -> None:
         """So many bytes that the peer sent on a stream need no room here any more."""
-        if stream.peer_ended:
-            return
-        stream.unreported += size
-        if stream.unreported >= HALF_STREAM:
-            stream.window += stream.unreported
-            self._write(frames.window_update(stream.id, stream.unreported))
-            stream.unreported = 0
+        if not stream.peer_ended:
+            stream.unreported += size
+            if stream.unreported >= HALF_STREAM:
+                stream.window += stream.unreported
+                self._write(frames.window_update(stream.id, stream.unreported))
+                stream.unreported = 0
+        if self._unreported >= HALF_CONNECTION:
+            self._open_window()  # what it waits for may have left, too
+
+    def _open_window(self) -> None:
+        """The connection's opens whatever its streams pass on, as long as there is room here."""
+        if self.waiting < CONNECTION_WINDOW:
+            self._window += self._unreported
+            self._write(frames.window_update(0, self._unreported))
+            self._unreported = 0
 
     def resume(self) -> None:
         """The socket takes bytes again, or the peer does."""

@@ -50,11 +50,11 @@ class Breaker:
 
     def admits(self, now: float) -> bool:
         """Whether a copy may be sent now."""
-        return not self.is_open or (now >= self.until and not self.is_trying)
+        return self.pause <= 0 or (now >= self.until and not self.is_trying)
 
     def began(self) -> int:
         """A copy that was admitted is under way."""
-        self.is_trying = self.is_open
+        self.is_trying = self.pause > 0
         return self.turn
 
     def succeeded(self, turn: int) -> Change | None:
@@ -83,4 +83,4 @@ class Breaker:
             self.is_trying = False
 
     def _counts(self, turn: int) -> bool:
-        return turn == self.turn and (self.is_trying or not self.is_open)
+        return turn == self.turn and (self.is_trying or self.pause <= 0)

@@ -7,7 +7,7 @@ taken away whole and begun anew.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from proxy.compare.answers import Comparison
+from proxy.compare.answers import ALIKE, Comparison
 from proxy.policy.table import Route, Table
 from proxy.stats.arms import Arm, Flight, Window, count_slow, know_bounds
 from proxy.stats.histogram import Histogram
@@ -184,6 +184,9 @@ class Ledger:
     ) -> None:
         """Two answers were held together."""
         arm = self._window.arm(table, route, variant, mirrored=True, noise=noise)
+        if found is ALIKE:
+            arm.matched += 1
+            return
         arm.matched += found.matches
         arm.mismatched += not found.matches
         arm.max_absolute = max(arm.max_absolute, found.max_absolute)

@@ -32,6 +32,8 @@ def beginning(chunks: Sequence[bytes], encoding: str, limit: int) -> bytes | Non
 
 def count(body: bytes) -> int | None:
     """How many messages it is; None where the last one is not whole."""
+    if int.from_bytes(body[1:PREFIX], "big") == len(body) - PREFIX:
+        return 1  # as nearly always
     found = position = 0
     while position < len(body):
         position += PREFIX + int.from_bytes(body[position + 1 : position + PREFIX], "big")
