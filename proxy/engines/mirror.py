@@ -31,7 +31,8 @@ class Mirrors:
 
     Every step of a copy that comes with a caller's bytes waits for the next turn of the event loop, and
     shares it with the steps of all others that are due then: what a caller waits for has been written by
-    that time. `is_told_in_reads` says that shadows' answers come so, too: amid others' in one read.
+    that time. With `send`, shadows' answers come so, too, amid others' in one read, and what copies have to
+    say gathers until a turn of theirs ends by it.
     """
 
     def __init__(
@@ -40,11 +41,10 @@ class Mirrors:
         ledger: Ledger,
         tasks: asyncio.TaskGroup,
         ask: Ask,
-        *,
-        is_told_in_reads: bool = False,
+        send: Callable[[], None] | None = None,
     ) -> None:
         self._ask = ask
-        self._is_told_in_reads = is_told_in_reads
+        self._send = send
         self.limits = limits
         self._ledger = ledger
         self._tasks = tasks
@@ -110,6 +110,8 @@ class Mirrors:
         for step, copy in due:
             if not copy.ended:
                 self._guarded(step, copy)
+        if self._send is not None:
+            self._send()
 
     def _guarded(self, step: Callable[[Copy], None], copy: Copy) -> None:
         try:
@@ -138,7 +140,7 @@ class Mirrors:
         copy.shadow, copy.failure = shadow, failure
         copy.shadow_latency = time.perf_counter() - copy.started
         self._guarded(self._count, copy)
-        if failure == "cancelled" or (copy.is_settled and not self._is_told_in_reads):
+        if failure == "cancelled" or (copy.is_settled and self._send is None):
             self._guarded(self._judge.judge, copy)  # not later: there may be no later turn
         elif copy.is_settled:
             self._soon(self._judge.judge, copy)

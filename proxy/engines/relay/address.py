@@ -59,7 +59,6 @@ class Address:
         self.health: Health = HEALTHY
         self._lost = lost
         self._dirty = dirty
-        self._is_flush_due = False
         self._connections: list[ServerConnection] = []
         self._waiting: dict[Waiting, None] = {}
         self._wake = asyncio.Event()
@@ -88,16 +87,6 @@ class Address:
             return
         self._waiting[what] = None
         self._wake.set()
-
-    def flush_soon(self) -> None:
-        """Write what gathers in this turn of the loop, outside of any read: many copies, one write."""
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._is_flush_due = False
-        flush(self._dirty)
 
     def forget(self, what: Waiting) -> None:
         """It waits no more."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from proxy.engines.relay.callers import Callers
 from proxy.engines.relay.carrier import Carrier
 from proxy.engines.relay.deadlines import Deadlines
 from proxy.engines.relay.shadow import Asker
-from proxy.engines.relay.socket import close
+from proxy.engines.relay.socket import close, flush
 from proxy.engines.upstream import Upstream
 from proxy.policy.admission import CallLimits, MirrorLimits
 from proxy.policy.table import Table
@@ -78,7 +79,8 @@ class RelayEngine:
         calls.on_idle = self._idle.set
         door = Door(lambda: self._in_force, calls, ledger, tracing, trusted, ticket_secret)
         deadlines = Deadlines(self._dirty)
-        self._mirrors = Mirrors(mirrors, ledger, tasks, Asker(deadlines).ask, is_told_in_reads=True)
+        send = functools.partial(flush, self._dirty)
+        self._mirrors = Mirrors(mirrors, ledger, tasks, Asker(deadlines).ask, send)
         self._carrier = Carrier(door, self._mirrors, deadlines, tasks)
 
     def __repr__(self) -> str:

@@ -35,7 +35,6 @@ class Asker:
         asking = Asking(copy, address, tell, self._deadlines)
         address.in_flight += 1
         address.place(asking, asking.begun)
-        address.flush_soon()
 
 
 class Asking:
