@@ -12,7 +12,6 @@ Source: RFC 7541; RFC 9113, sections 4.3 and 8.2, for what a field may not hold.
 """
 
 import re
-from collections import deque
 
 from proxy.http2.errors import COMPRESSION_ERROR, ConnectionFault
 from proxy.http2.fields import ENTRY_OVERHEAD, STATIC, Block, Literal, Part, Run, integer, spelled, text
@@ -58,7 +57,7 @@ class Decoder:
     def __init__(self, table_size: int = TABLE_SIZE) -> None:
         self.limit = table_size  # what our SETTINGS allow
         self._table_size = table_size
-        self._table: deque[Run] = deque()  # the oldest first
+        self._table: list[Run] = []  # the oldest first; a deque of none takes 700 bytes
         self._size = 0
         self._blocks: dict[bytes, Block] = {}
         self._inserted = 0  # entries that ever came
@@ -244,7 +243,7 @@ class Decoder:
 
     def _evict(self) -> None:
         while self._size > self._table_size:
-            self._size -= self._table.popleft().size
+            self._size -= self._table.pop(0).size
 
 
 def _index(block: bytes, position: int, bits: int) -> tuple[int, int]:

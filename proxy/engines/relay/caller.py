@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from proxy.engines.relay.once import Once
 from proxy.engines.relay.requests import Malformed, read_request
 from proxy.engines.relay.socket import Socket
 from proxy.http2.connection import Connection
@@ -53,7 +54,7 @@ class CallerConnection(Socket):
         self._is_warned = False
         self._warn_by = 0.0  # by the loop's clock, once it shall be
         self._seen = (0, 0)  # the last stream and how many there are, when a quiet moment was looked for
-        self.told = asyncio.Event()  # which of its calls were taken up; or it is gone
+        self.told = Once()  # which of its calls were taken up; or it is gone
         self._timer: asyncio.TimerHandle | None = None
         self.begun: list[Exchange] = []  # by the read that is being looked at
 
@@ -79,7 +80,7 @@ class CallerConnection(Socket):
         self._all.drop(self)
         if self._timer is not None:
             self._timer.cancel()
-        self.told.set()
+        self.told.happen()
         super().connection_lost(exc)
 
     def warn(self, patience: float | None = None) -> None:
@@ -101,9 +102,9 @@ class CallerConnection(Socket):
 
     def tell(self) -> None:
         """Nothing more is taken up. The caller closes the connection when its calls have ended."""
-        if self.told.is_set():
+        if self.told.has_happened:
             return
-        self.told.set()
+        self.told.happen()
         self.http2.leave(last=True)
         self.flush()
 

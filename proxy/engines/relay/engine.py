@@ -226,7 +226,7 @@ class RelayEngine:
             caller.warn(min(PATIENCE, patience / 4))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while untold := [caller for caller in self._callers.open if not caller.told.is_set()]:
+                while untold := [caller for caller in self._callers.open if not caller.told.has_happened]:
                     await untold[0].told.wait()
         for caller in tuple(self._callers.open):
             caller.tell()

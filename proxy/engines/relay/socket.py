@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, cast
 
+from proxy.engines.relay.once import Once
 from proxy.http2.connection import Connection
 
 AT_ONCE = 32
@@ -29,7 +30,7 @@ class Socket(asyncio.Protocol):
 
     def __init__(self, dirty: list[Connection], *, is_server: bool) -> None:
         self.transport: asyncio.Transport | None = None
-        self.closed = asyncio.Event()
+        self.closed = Once()
         self._dirty = dirty
         self._unread = 0  # bytes that were written since it stopped reading
         self._read_at = 0.0
@@ -98,7 +99,7 @@ class Socket(asyncio.Protocol):
         self.transport = None
         self.http2.lose(str(exc) if exc else "closed by the peer")
         flush(self._dirty)
-        self.closed.set()
+        self.closed.happen()
 
     def write(self, out: list[bytes]) -> None:
         """What gathered; then the end, where the connection has failed."""
