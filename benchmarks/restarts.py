@@ -2,6 +2,7 @@
 
 Three kinds of callers at once, all with retries off: a steady stream of short calls over connections that
 stay, calls that take 100 ms and of which 40 are always in flight, and callers that connect anew each time.
+With `--client`, some other client in their place: what it said at its end is shown, and its exit code.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import signal
 import socket
 import statistics
@@ -189,11 +191,12 @@ async def measure(options: argparse.Namespace) -> None:
     tallies = {name: Tally() for name in ("steady", "in flight", "connecting")}
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        model = await start(stack, __file__, "--serve")
+        model = None if options.target else await start(stack, __file__, "--serve")
+        target = options.target if model is None else model.data
         commands = itertools.cycle(
             (
                 *("-c", "from understudy.cli import main; main()", "proxy"),
-                *("--config", str(sidecar_file(folder, model.data, port, workers, options))),
+                *("--config", str(sidecar_file(folder, target, port, workers, options))),
                 *("--log-level", "error"),
             )
             for workers in options.workers
@@ -201,29 +204,52 @@ async def measure(options: argparse.Namespace) -> None:
         sidecar = await start(stack, *next(commands))
         await sidecar.until_ready()
         async with asyncio.TaskGroup() as tasks:
-            callers = [
-                tasks.create_task(steady(sidecar.data, tallies["steady"], options.rate)),
-                tasks.create_task(in_flight(sidecar.data, tallies["in flight"], options.in_flight)),
-                tasks.create_task(connecting(sidecar.data, tallies["connecting"], options.connections)),
-            ]
+            if options.client:
+                callers = [tasks.create_task(other_client(options.client.format(address=sidecar.data)))]
+            else:
+                callers = callers_of(tasks, sidecar.data, tallies, options)
             await asyncio.sleep(1.0)
-            for _ in range(options.restarts):
+            while len(took) < options.restarts and not all(caller.done() for caller in callers):
                 successor = await start(stack, *next(commands))
                 await successor.until_ready()
                 took.append(await sidecar.stop())
                 sidecar = successor
                 await asyncio.sleep(options.pause)
+            if options.client:
+                await asyncio.wait(callers)
             for caller in callers:
                 caller.cancel()
         await sidecar.stop()
-        await model.stop()
+        if model is not None:
+            await model.stop()
     print_table(tallies, took)
+
+
+def callers_of(
+    tasks: asyncio.TaskGroup, address: str, tallies: dict[str, Tally], options: argparse.Namespace
+) -> list[asyncio.Task[None]]:
+    return [
+        tasks.create_task(steady(address, tallies["steady"], options.rate)),
+        tasks.create_task(in_flight(address, tallies["in flight"], options.in_flight)),
+        tasks.create_task(connecting(address, tallies["connecting"], options.connections)),
+    ]
+
+
+async def other_client(command: str) -> None:
+    """A client of another kind, to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *shlex.split(command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    print(*said.decode().splitlines()[-20:], f"exit code {process.returncode}", sep="\n")
 
 
 def print_table(tallies: dict[str, Tally], took: list[float]) -> None:
     print(
         f"{len(took)} restarts, each took {statistics.median(took):.1f} s (median), {max(took):.1f} s at most"
     )
+    if not any(tally.calls for tally in tallies.values()):
+        return
     print("| callers    |  calls | lost | of them |")
     print("|------------|--------|------|---------|")
     for name, tally in tallies.items():
@@ -244,6 +270,10 @@ def main() -> None:
     parser.add_argument("--connections", type=float, default=20.0, help="new connections a second")
     parser.add_argument("--drain-timeout", type=float, default=10.0)
     parser.add_argument("--max-connection-age", type=float, default=0.0, help="seconds; 0: none")
+    parser.add_argument("--target", default="", help="a model server that is there already")
+    parser.add_argument(
+        "--client", default="", help="a command in the callers' place; {address} is the sidecar's"
+    )
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between two restarts")
     options = parser.parse_args()
     uvloop.run(serve_model() if options.serve else measure(options))
